@@ -1,0 +1,78 @@
+//! [`Documents`]: the trait of a store that holds documents and the checkpoint up to which they
+//! are the fold of a log.
+
+use std::future::Future;
+
+use crate::{
+    batch::Batch,
+    checkpoint::{Checkpoint, Stop},
+    digest::NamespaceDigest,
+    doc_id::DocId,
+    document::Document,
+    ids::OwnerId,
+    limits::Limits,
+    namespace::Namespace,
+    store_error::StoreError,
+};
+
+/// What an apply did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Documents inserted, replaced or deleted.
+    pub changed: u64,
+    /// Changes that were found to be applied already, by a run that was cut off.
+    pub repeated: u64,
+}
+
+/// The documents of a node, and how far they have come.
+pub trait Documents: Send + Sync {
+    /// The documents with these ids, in the same order; `None` for one that does not exist.
+    fn get(
+        &self,
+        ns: &Namespace,
+        ids: &[DocId],
+    ) -> impl Future<Output = Result<Vec<Option<Document>>, StoreError>> + Send;
+
+    /// Documents in the order of their ids, those after `after` (from the start if `None`),
+    /// within `limits` (at least one if there is one).
+    fn scan(
+        &self,
+        ns: &Namespace,
+        after: Option<&DocId>,
+        limits: Limits,
+    ) -> impl Future<Output = Result<Vec<Document>, StoreError>> + Send;
+
+    /// All namespaces that hold at least one document, in order. Those that are never replicated
+    /// (see [`Namespace`]) are left out.
+    fn namespaces(&self) -> impl Future<Output = Result<Vec<Namespace>, StoreError>> + Send;
+
+    /// The digest of the documents that a namespace holds, kept or computed.
+    fn digest(&self, ns: &Namespace) -> impl Future<Output = Result<NamespaceDigest, StoreError>> + Send;
+
+    /// The checkpoint; `None` when nothing was ever applied.
+    fn checkpoint(&self) -> impl Future<Output = Result<Option<Checkpoint>, StoreError>> + Send;
+
+    /// Applies a batch and moves the checkpoint to its last entry.
+    ///
+    /// # To ensure correctness
+    /// - Before anything is written: the stored checkpoint is the batch's `log` and `after` (no
+    ///   checkpoint counts as [`Entry::origin`](crate::entry::Entry::origin) of that log), else
+    ///   [`Fault::CheckpointMoved`](crate::store_error::Fault); `owner` holds the lease
+    ///   [`LeaseName::Documents`](crate::lease::LeaseName), else
+    ///   [`Fault::Busy`](crate::store_error::Fault). Both are checked again, atomically, where
+    ///   the checkpoint is written.
+    /// - The checkpoint is durable only together with the data or after it. After `Ok` both are.
+    /// - Every change finds what it needs ([`Change::before`](crate::batch::Change)), else
+    ///   [`Fault::Drift`](crate::store_error::Fault), and the checkpoint stays. A store that cannot
+    ///   write data and checkpoint as one remembers durably, before the data, up to which index it
+    ///   is about to write, and applies entries up to that index in
+    ///   [`Mode::Replay`](crate::apply::Mode) after a crash.
+    /// - An earlier [`Stop`] is forgotten when the checkpoint moves.
+    fn apply(&self, batch: &Batch, owner: OwnerId) -> impl Future<Output = Result<Applied, StoreError>> + Send;
+
+    /// Why the target has stopped, if it has.
+    fn stop(&self) -> impl Future<Output = Result<Option<Stop>, StoreError>> + Send;
+
+    /// Remembers durably that the target has stopped and why. Creates no checkpoint.
+    fn set_stop(&self, stop: &Stop) -> impl Future<Output = Result<(), StoreError>> + Send;
+}

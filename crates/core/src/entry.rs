@@ -1,0 +1,240 @@
+//! [`Entry`]: one entry of an oplog, sealed into its hash chain.
+
+use crate::{
+    clock::OpTime,
+    doc_id::DocId,
+    document::Document,
+    hash::{Hash, Hasher},
+    ids::{LogId, OpId},
+    namespace::Namespace,
+    position::{Anchor, Position},
+};
+
+/// What an entry does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Operation {
+    /// A document that did not exist now does.
+    Insert {
+        /// Where.
+        ns: Namespace,
+        /// The whole document.
+        document: Document,
+    },
+    /// A document that existed has a new content: the full post-image, whatever the update was.
+    Update {
+        /// Where.
+        ns: Namespace,
+        /// The whole document after the update.
+        document: Document,
+    },
+    /// A document that existed is gone.
+    Delete {
+        /// Where.
+        ns: Namespace,
+        /// Which.
+        id: DocId,
+    },
+    /// Nothing; it only moves the head.
+    Noop,
+    /// A new primary begins: the only entry that may raise the term, by exactly one.
+    NewTerm,
+}
+
+/// The kind of an [`Operation`], as logs store it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// [`Operation::Insert`], stored as `i`.
+    Insert,
+    /// [`Operation::Update`], stored as `u`.
+    Update,
+    /// [`Operation::Delete`], stored as `d`.
+    Delete,
+    /// [`Operation::Noop`], stored as `n`.
+    Noop,
+    /// [`Operation::NewTerm`], stored as `t`.
+    NewTerm,
+}
+
+impl Kind {
+    /// The one-letter code: MongoDB's own `i`, `u`, `d` and `n`, and `t` for a new term.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Insert => b'i',
+            Self::Update => b'u',
+            Self::Delete => b'd',
+            Self::Noop => b'n',
+            Self::NewTerm => b't',
+        }
+    }
+
+    /// The kind with this code; `None` for a code that this version does not know.
+    pub fn from_code(code: u8) -> Option<Self> {
+        match code {
+            b'i' => Some(Self::Insert),
+            b'u' => Some(Self::Update),
+            b'd' => Some(Self::Delete),
+            b'n' => Some(Self::Noop),
+            b't' => Some(Self::NewTerm),
+            _ => None,
+        }
+    }
+}
+
+impl Operation {
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Insert { .. } => Kind::Insert,
+            Self::Update { .. } => Kind::Update,
+            Self::Delete { .. } => Kind::Delete,
+            Self::Noop => Kind::Noop,
+            Self::NewTerm => Kind::NewTerm,
+        }
+    }
+
+    /// The namespace, if it touches one.
+    pub fn namespace(&self) -> Option<&Namespace> {
+        match self {
+            Self::Insert { ns, .. } | Self::Update { ns, .. } | Self::Delete { ns, .. } => Some(ns),
+            Self::Noop | Self::NewTerm => None,
+        }
+    }
+
+    /// The document's id, if it touches one.
+    pub fn doc_id(&self) -> Option<DocId> {
+        match self {
+            Self::Insert { document, .. } | Self::Update { document, .. } => Some(document.id()),
+            Self::Delete { id, .. } => Some(id.clone()),
+            Self::Noop | Self::NewTerm => None,
+        }
+    }
+}
+
+/// One entry of a log. Immutable: the hash covers everything in it and the entry before it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    position: Position,
+    optime: OpTime,
+    op_id: OpId,
+    operation: Operation,
+    prev_hash: Hash,
+    hash: Hash,
+}
+
+/// The hash that stored bytes claim is not the hash of what they hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("entry {position} was changed after it was written: it holds {actual}, its hash says {claimed}")]
+pub struct HashMismatch {
+    /// Where.
+    pub position: Position,
+    /// The hash stored with the entry.
+    pub claimed: Hash,
+    /// The hash of its content.
+    pub actual: Hash,
+}
+
+impl Entry {
+    /// What stands before the first entry of a log: position `0:0`.
+    pub fn origin(log: LogId) -> Anchor {
+        let hash = Hasher::new().fixed(b"oplogsync log").fixed(&log.to_bytes()).finish();
+        Anchor { position: Position::default(), optime: OpTime::default(), hash }
+    }
+
+    /// Makes the entry that follows `previous`. A [`Operation::NewTerm`] raises the term by one,
+    /// everything else stays in the term of its predecessor.
+    pub fn seal(previous: &Anchor, optime: OpTime, op_id: OpId, operation: Operation) -> Self {
+        let raise = u64::from(operation.kind() == Kind::NewTerm);
+        let position = Position { term: previous.position.term + raise, index: previous.next_index() };
+        let hash = chained_hash(previous.hash, position, optime, op_id, &operation);
+        Self { position, optime, op_id, operation, prev_hash: previous.hash, hash }
+    }
+
+    /// Takes an entry as a log holds it.
+    ///
+    /// # Errors
+    /// [`HashMismatch`] when `hash` is not the hash of the rest.
+    pub fn from_parts(
+        position: Position,
+        optime: OpTime,
+        op_id: OpId,
+        operation: Operation,
+        prev_hash: Hash,
+        hash: Hash,
+    ) -> Result<Self, HashMismatch> {
+        let actual = chained_hash(prev_hash, position, optime, op_id, &operation);
+        if actual != hash {
+            return Err(HashMismatch { position, claimed: hash, actual });
+        }
+        Ok(Self { position, optime, op_id, operation, prev_hash, hash })
+    }
+
+    /// Where it stands.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// When it was written, by its primary's hybrid clock.
+    pub fn optime(&self) -> OpTime {
+        self.optime
+    }
+
+    /// Which write it records.
+    pub fn op_id(&self) -> OpId {
+        self.op_id
+    }
+
+    /// What it does.
+    pub fn operation(&self) -> &Operation {
+        &self.operation
+    }
+
+    /// The hash of the entry before it.
+    pub fn prev_hash(&self) -> Hash {
+        self.prev_hash
+    }
+
+    /// The hash of this entry and all before it.
+    pub fn hash(&self) -> Hash {
+        self.hash
+    }
+
+    /// Its position, optime and hash.
+    pub fn anchor(&self) -> Anchor {
+        Anchor { position: self.position, optime: self.optime, hash: self.hash }
+    }
+
+    /// The size that counts against [`Limits::bytes_max`](crate::limits::Limits::bytes_max):
+    /// its document's bytes and a fixed overhead.
+    pub fn bytes(&self) -> usize {
+        const OVERHEAD: usize = 128;
+        OVERHEAD
+            + match &self.operation {
+                Operation::Insert { document, .. } | Operation::Update { document, .. } => document.as_bytes().len(),
+                Operation::Delete { id, .. } => id.key().len(),
+                Operation::Noop | Operation::NewTerm => 0,
+            }
+    }
+}
+
+fn chained_hash(prev: Hash, position: Position, optime: OpTime, op_id: OpId, operation: &Operation) -> Hash {
+    let (seconds, increment) = optime.to_timestamp();
+    let mut hasher = Hasher::new();
+    hasher
+        .fixed(&prev.to_bytes())
+        .fixed(&position.term.to_be_bytes())
+        .fixed(&position.index.to_be_bytes())
+        .fixed(&seconds.to_be_bytes())
+        .fixed(&increment.to_be_bytes())
+        .fixed(&op_id.to_bytes())
+        .fixed(&[operation.kind().code()]);
+    match operation {
+        Operation::Insert { ns, document } | Operation::Update { ns, document } => {
+            hasher.sized(ns.as_str().as_bytes()).sized(document.as_bytes());
+        }
+        Operation::Delete { ns, id } => {
+            hasher.sized(ns.as_str().as_bytes()).sized(id.to_raw_document().as_bytes());
+        }
+        Operation::Noop | Operation::NewTerm => {}
+    }
+    hasher.finish()
+}

@@ -1,0 +1,33 @@
+//! The rules of oplogsync: what an oplog is, how its entries are applied, and how a primary and
+//! its replicas use it. No I/O, no engine, no clock, no environment: stores implement the traits
+//! [`Log`](log::Log), [`Documents`](documents::Documents) and [`Leases`](lease::Leases), and a
+//! [`Host`](host::Host) supplies time and randomness.
+//!
+//! A node's documents are a fold of its log. Everything else follows from that.
+
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
+
+pub mod apply;
+pub mod batch;
+pub mod checkpoint;
+pub mod clock;
+pub mod codec;
+pub mod digest;
+pub mod doc_id;
+pub mod document;
+pub mod documents;
+pub mod entry;
+pub mod feed;
+pub mod hash;
+pub mod host;
+pub mod ids;
+pub mod lease;
+pub mod limits;
+pub mod log;
+pub mod namespace;
+pub mod position;
+mod raw_check;
+pub mod store_error;
+pub mod update;
+pub mod write;

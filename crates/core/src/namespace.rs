@@ -1,0 +1,177 @@
+//! [`Namespace`]: a database and a collection, as in MongoDB.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+/// Longest namespace in bytes, MongoDB's own limit ("Naming Restrictions" in the manual).
+pub const NAMESPACE_BYTES_MAX: usize = 255;
+/// Longest database name in bytes, MongoDB's own limit.
+pub const DATABASE_BYTES_MAX: usize = 63;
+/// The database and the collection prefix that hold what oplogsync itself stores on a node.
+pub const OWN_NAME: &str = "oplogsync";
+
+/// The full name of a collection, `database.collection`, that may be replicated.
+///
+/// Validated: MongoDB's naming rules hold, and it is none of the namespaces that are never
+/// replicated (`admin`, `config`, `local`, `system.*` and our own). Cheap to clone.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Namespace {
+    full: Arc<str>,
+    dot: u8,
+}
+
+/// Why a text is not a [`Namespace`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NamespaceError {
+    /// It breaks MongoDB's naming rules.
+    #[error("`{text}` is no namespace: {rule}; write it as database.collection")]
+    Malformed {
+        /// The text as given.
+        text: String,
+        /// The rule that it breaks.
+        rule: &'static str,
+    },
+    /// It is well formed, but belongs to the server or to oplogsync.
+    #[error("namespace `{text}` is never replicated: {owner}; choose another database or collection")]
+    Forbidden {
+        /// The text as given.
+        text: String,
+        /// To whom it belongs.
+        owner: &'static str,
+    },
+}
+
+impl Namespace {
+    /// Checks and takes a text of the form `database.collection`.
+    ///
+    /// # Errors
+    /// [`NamespaceError`] names the rule that the text breaks.
+    pub fn new(text: &str) -> Result<Self, NamespaceError> {
+        let malformed = |rule| NamespaceError::Malformed { text: text.to_owned(), rule };
+        let (database, collection) = text.split_once('.').ok_or_else(|| malformed("it has no dot"))?;
+        if let Some(rule) = broken_database_rule(database).or_else(|| broken_collection_rule(collection)) {
+            return Err(malformed(rule));
+        }
+        if text.len() > NAMESPACE_BYTES_MAX {
+            return Err(malformed("it is longer than 255 bytes"));
+        }
+        if let Some(owner) = forbidden_owner(database, collection) {
+            return Err(NamespaceError::Forbidden { text: text.to_owned(), owner });
+        }
+        let dot = u8::try_from(database.len()).map_err(|_| malformed("the database name is too long"))?;
+        Ok(Self { full: text.into(), dot })
+    }
+
+    /// The whole name, `database.collection`.
+    pub fn as_str(&self) -> &str {
+        &self.full
+    }
+
+    /// The database.
+    pub fn database(&self) -> &str {
+        self.full.split_at(usize::from(self.dot)).0
+    }
+
+    /// The collection, which may contain dots.
+    pub fn collection(&self) -> &str {
+        self.full.split_at(usize::from(self.dot) + 1).1
+    }
+}
+
+/// The rule of MongoDB that `name` breaks as a database name, if it breaks one.
+pub fn broken_database_rule(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        Some("the database name is empty")
+    } else if name.len() > DATABASE_BYTES_MAX {
+        Some("the database name is longer than 63 bytes")
+    } else if name.contains(['/', '\\', '.', ' ', '"', '$', '*', '<', '>', ':', '|', '?', '\0']) {
+        Some("the database name contains a character of /\\. \"$*<>:|? or NUL")
+    } else {
+        None
+    }
+}
+
+fn broken_collection_rule(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        Some("the collection name is empty")
+    } else if name.starts_with('.') || name.ends_with('.') {
+        Some("the collection name starts or ends with a dot")
+    } else if name.contains(['$', '\0']) {
+        Some("the collection name contains `$` or NUL")
+    } else {
+        None
+    }
+}
+
+fn forbidden_owner(database: &str, collection: &str) -> Option<&'static str> {
+    // Database names that differ only in case are one database to MongoDB.
+    let is = |name: &str| database.eq_ignore_ascii_case(name);
+    if is("admin") || is("config") || is("local") {
+        Some("the database belongs to the server")
+    } else if is(OWN_NAME) {
+        Some("the database belongs to oplogsync")
+    } else if collection.split('.').any(|part| part == "system") {
+        Some("`system` collections belong to the server")
+    } else if collection.split('.').next() == Some(OWN_NAME) {
+        Some("`oplogsync.*` collections belong to oplogsync")
+    } else {
+        None
+    }
+}
+
+impl FromStr for Namespace {
+    type Err = NamespaceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::new(text)
+    }
+}
+
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.full)
+    }
+}
+
+impl fmt::Debug for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.full, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_splits_at_its_first_dot() {
+        let ns = Namespace::new("shop.orders.2026").unwrap();
+        assert_eq!((ns.database(), ns.collection()), ("shop", "orders.2026"));
+    }
+
+    #[test]
+    fn what_breaks_the_naming_rules_is_refused() {
+        let long = format!("db.{}", "c".repeat(253));
+        for text in ["", "a", ".a", "a.", "a..b", "a.b.", "a b.c", "a$.c", "a.b$c", "a.b\0", "a/b.c", &long] {
+            assert!(matches!(Namespace::new(text), Err(NamespaceError::Malformed { .. })), "{text:?}");
+        }
+        assert!(Namespace::new(&format!("db.{}", "c".repeat(252))).is_ok());
+    }
+
+    #[test]
+    fn namespaces_of_the_server_and_our_own_are_refused() {
+        for text in [
+            "admin.users",
+            "Admin.users",
+            "config.chunks",
+            "local.oplog.rs",
+            "shop.system.views",
+            "shop.a.system.b",
+            "oplogsync.oplog",
+            "shop.oplogsync.oplog",
+        ] {
+            assert!(matches!(Namespace::new(text), Err(NamespaceError::Forbidden { .. })), "{text:?}");
+        }
+        assert!(Namespace::new("shop.systems").is_ok());
+    }
+}
