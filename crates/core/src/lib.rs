@@ -25,9 +25,12 @@ pub mod ids;
 pub mod lease;
 pub mod limits;
 pub mod log;
+pub mod memory;
 pub mod namespace;
 pub mod position;
 mod raw_check;
 pub mod store_error;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod update;
 pub mod write;
