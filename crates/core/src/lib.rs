@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
+mod applier;
 pub mod apply;
 pub mod batch;
 pub mod checkpoint;
@@ -27,7 +28,14 @@ pub mod limits;
 pub mod log;
 pub mod namespace;
 pub mod position;
+pub mod prepare;
+pub mod primary;
+pub mod progress;
 mod raw_check;
+pub mod replicator;
+pub mod retention;
+pub mod retry;
 pub mod store_error;
 pub mod update;
+pub mod verify;
 pub mod write;
