@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::Bound};
 
 use oplogsync_core::{
     apply::Existence,
-    batch::{Batch, Change},
+    batch::{Batch, Change, Contradiction},
     checkpoint::{Checkpoint, Stop},
     digest::NamespaceDigest,
     doc_id::DocId,
@@ -106,8 +106,8 @@ impl Keyspace {
         self.write(
             || folded.doing(),
             |writer| {
-                writer.leases.check(LeaseName::Documents, owner)?;
                 check_checkpoint(&writer.view, folded)?;
+                writer.leases.check(LeaseName::Documents, owner)?;
                 let applied = apply_changes(writer, &folded.changes)?;
                 writer.put(&Key::checkpoint(), &Checkpoint { log: folded.log, anchor: folded.last })?;
                 writer.remove(&Key::stop());
@@ -137,8 +137,11 @@ impl Folded {
     fn new(node: &str, batch: &Batch) -> Result<Self, StoreError> {
         let (log, after, last) = (batch.log(), *batch.after(), batch.last());
         let mut folded = Self { log, after, last, changes: Vec::new() };
-        folded.changes =
-            batch.fold().map_err(|why| StoreError::new(node, folded.doing(), Fault::Corrupt).because(why))?;
+        folded.changes = batch.fold().map_err(|why| {
+            let Contradiction { ns, id, position, needs } = why.clone();
+            let fault = Fault::Drift { ns, id, needs, index: position.index };
+            StoreError::new(node, folded.doing(), fault).because(why)
+        })?;
         Ok(folded)
     }
 
@@ -183,7 +186,7 @@ fn apply_changes(writer: &mut Writer<'_>, changes: &[Change]) -> Result<Applied,
         } else if current.is_some() {
             writer.remove(&Key::document(ns, id));
         }
-        applied.changed += u64::from(current.is_some() || after.is_some());
+        applied.changed += 1;
     }
     for (ns, digest) in digests {
         if digest.count == 0 {

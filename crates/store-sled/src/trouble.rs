@@ -9,14 +9,14 @@ type Cause = Box<dyn Error + Send + Sync>;
 /// What went wrong, and whether the engine can be trusted afterwards.
 #[derive(Debug)]
 pub(crate) struct Trouble {
-    fault: Fault,
+    fault: Box<Fault>,
     cause: Option<Cause>,
     poisons: bool,
 }
 
 impl Trouble {
     pub(crate) fn new(fault: Fault) -> Self {
-        Self { fault, cause: None, poisons: false }
+        Self { fault: Box::new(fault), cause: None, poisons: false }
     }
 
     pub(crate) fn because(mut self, cause: impl Into<Cause>) -> Self {
@@ -72,7 +72,7 @@ impl Trouble {
 
     /// With the node and what was being done.
     pub(crate) fn on(self, node: &str, doing: impl Into<Box<str>>) -> StoreError {
-        let error = StoreError::new(node, doing, self.fault);
+        let error = StoreError::new(node, doing, *self.fault);
         match self.cause {
             Some(cause) => error.because(cause),
             None => error,
