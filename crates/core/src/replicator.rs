@@ -1,5 +1,8 @@
 //! [`Replicator`]: brings one target in step with one feed.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     future::Future,
     sync::Arc,
