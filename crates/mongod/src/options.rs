@@ -38,7 +38,8 @@ impl Options {
     }
 
     /// Keeps the data in this folder, which is made if need be and never removed; the members of
-    /// a replica set in folders `0`, `1` and so on within it.
+    /// a replica set in folders `0`, `1` and so on within it. Members know each other by their
+    /// ports, so a kept replica set is to be started on the [`port`](Options::port) it had.
     #[must_use]
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());

@@ -13,7 +13,8 @@ use crate::{
 const MEMBERS_MAX: usize = 7;
 /// MongoDB's default of 10 s is for networks that lose packets.
 const ELECTION_TIMEOUT_MS: i32 = 2000;
-const ALREADY_INITIALIZED: i32 = 23;
+/// What a member says that is part of a replica set already; the latter when it has users.
+const INITIALIZED: [i32; 2] = [23, 13];
 
 /// A replica set on 127.0.0.1. Its members live and end as each [`Server`] does.
 #[derive(Debug)]
@@ -119,7 +120,7 @@ fn is_primary(hello: &Document) -> bool {
 
 /// A kept folder knows its replica set already.
 fn is_initialized(error: &mongodb::error::Error) -> bool {
-    matches!(&*error.kind, mongodb::error::ErrorKind::Command(command) if command.code == ALREADY_INITIALIZED)
+    matches!(&*error.kind, mongodb::error::ErrorKind::Command(command) if INITIALIZED.contains(&command.code))
 }
 
 /// A secret of 256 bits, in letters that a key file may have.
