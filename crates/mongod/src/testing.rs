@@ -3,7 +3,6 @@
 //! They are started once, by the first test that asks, and end with the process. Tests that stop
 //! servers, or set failpoints, which hold for a whole server, start their own with [`binary`].
 //!
-//! # Panics
 //! When no mongod can be had, each function panics with what to do; but with
 //! `OPLOGSYNC_WITHOUT_MONGOD=1` it says loudly that the test is skipped, and returns `None`:
 //!
@@ -58,6 +57,9 @@ impl Database {
 }
 
 /// The mongod for tests that start servers of their own; fetched if need be.
+///
+/// # Panics
+/// When no mongod can be had.
 pub async fn binary() -> Option<Binary> {
     static BINARY: OnceCell<Binary> = OnceCell::const_new();
     if is_skipped() {
@@ -74,6 +76,9 @@ pub async fn binary() -> Option<Binary> {
 }
 
 /// New databases on `count` different standalone servers.
+///
+/// # Panics
+/// When no mongod can be had, or a server does not start.
 pub async fn shared_standalones(count: usize) -> Option<Vec<Database>> {
     static SERVERS: Mutex<Vec<Server>> = Mutex::const_new(Vec::new());
     let binary = binary().await?;
@@ -88,6 +93,9 @@ pub async fn shared_standalones(count: usize) -> Option<Vec<Database>> {
 }
 
 /// A new database on a replica set of one member, for transactions and change streams.
+///
+/// # Panics
+/// When no mongod can be had, or the server does not start.
 pub async fn shared_replica_set() -> Option<Database> {
     static SET: OnceCell<ReplicaSet> = OnceCell::const_new();
     let binary = binary().await?;
