@@ -13,7 +13,9 @@
 //! ```
 
 use std::{
-    env, process,
+    env,
+    io::{self, Write},
+    process,
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -65,7 +67,7 @@ pub async fn binary() -> Option<Binary> {
     if is_skipped() {
         return None;
     }
-    let find = || Finder::from_env().find(&mut |line| eprintln!("oplogsync-mongod: {line}"));
+    let find = || Finder::from_env().find(&mut |line| shout(&format!("oplogsync-mongod: {line}")));
     let found = BINARY
         .get_or_try_init(|| async { tokio::task::spawn_blocking(find).await.unwrap_or_else(|panic| panic!("{panic}")) })
         .await;
@@ -114,7 +116,14 @@ fn is_skipped() -> bool {
     let skipped = env::var_os(WITHOUT).is_some_and(|value| value == "1");
     if skipped {
         let thread = std::thread::current();
-        eprintln!("SKIPPED: {}: it needs a mongod, and {WITHOUT}=1 is set", thread.name().unwrap_or("a test"));
+        shout(&format!("SKIPPED: {}: it needs a mongod, and {WITHOUT}=1 is set", thread.name().unwrap_or("a test")));
     }
     skipped
+}
+
+/// Prints a line that is seen: what `eprintln!` prints, the test harness hides when a test passes.
+fn shout(line: &str) {
+    if let Err(error) = writeln!(io::stderr(), "{line}") {
+        panic!("cannot write to standard error: {error}");
+    }
 }

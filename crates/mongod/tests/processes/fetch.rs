@@ -12,9 +12,11 @@ use crate::finder::{GOOD, find, script};
 /// A `python3` whose pip makes a wheel with a mongod of `body`, counts its calls, and is slow.
 fn python(folder: &Path, body: &str) -> PathBuf {
     let real = "PATH=/usr/local/bin:/usr/bin:/bin python3";
-    let make = format!(
-        "import sys, zipfile\nwith zipfile.ZipFile(sys.argv[1] + '/fake.whl', 'w') as wheel:\n    wheel.writestr('fiftyone/db/bin/mongod', '#!/bin/sh\\n' + sys.argv[2] + '\\n')"
-    );
+    let make = r"
+import sys, zipfile
+with zipfile.ZipFile(sys.argv[1] + '/fake.whl', 'w') as wheel:
+    wheel.writestr('fiftyone/db/bin/mongod', '#!/bin/sh\n' + sys.argv[2] + '\n')
+";
     fs::create_dir_all(folder).unwrap();
     fs::write(folder.join("make.py"), make).unwrap();
     fs::write(folder.join("body"), body).unwrap();

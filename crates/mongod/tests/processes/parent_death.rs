@@ -1,6 +1,6 @@
 use std::{
     env, fs,
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader, Write},
     os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, Stdio},
@@ -24,7 +24,7 @@ async fn nothing_is_left_behind_when_the_parent_is_killed() {
         let mut stopped = Server::start(&binary, Options::default()).await.unwrap();
         stopped.stop().await.unwrap();
         let _set = ReplicaSet::start(&binary, "rs", 1, Options::default()).await.unwrap();
-        println!("\nready");
+        say_ready();
         return std::future::pending().await;
     }
     let temp = tempfile::tempdir().unwrap();
@@ -44,7 +44,7 @@ async fn nothing_is_left_behind_when_the_parent_is_killed() {
 async fn nothing_is_left_behind_when_the_parent_is_killed_while_a_server_starts() {
     let Some(binary) = testing::binary().await else { return };
     if env::var_os(VICTIM).is_some() {
-        println!("\nready");
+        say_ready();
         let _server = Server::start(&binary, Options::default()).await.unwrap();
         return std::future::pending().await;
     }
@@ -60,6 +60,11 @@ async fn nothing_is_left_behind_when_the_parent_is_killed_while_a_server_starts(
 
         wait_until_clean(temp.path());
     }
+}
+
+/// Tells the parent, on a line of its own whatever the test harness has written.
+fn say_ready() {
+    io::stdout().write_all(b"\nready\n").unwrap();
 }
 
 /// This test program again, running one test of this module, with its own temporary folder and

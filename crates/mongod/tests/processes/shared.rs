@@ -18,7 +18,7 @@ fn shared_servers_outlive_the_runtime_that_started_them() {
 
     assert_eq!(first[0].server(), second[0].server());
     assert_ne!(second[0].server(), second[1].server());
-    let names: HashSet<_> = [&first[0], &second[0], &second[1]].map(|database| database.name()).into();
+    let names: HashSet<_> = [&first[0], &second[0], &second[1]].map(testing::Database::name).into();
     assert_eq!(names.len(), 3);
     for database in [&first[0], &second[1]] {
         runtime().block_on(insert(database.uri(), 1)).unwrap_or_else(|error| panic!("{}: {error}", database.uri()));
@@ -35,10 +35,12 @@ async fn the_shared_replica_set_has_a_primary() {
 
 /// Runs a test that needs a mongod in a process of its own, with one variable set.
 fn run_with(variable: &str, value: &str) -> (Output, String) {
-    let test = ["--exact", "shared::the_shared_replica_set_has_a_primary", "--nocapture"];
+    let test = ["--exact", "shared::the_shared_replica_set_has_a_primary"];
     let output =
         Command::new(env::current_exe().unwrap()).args(test).env_remove(WITHOUT).env(variable, value).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    // The harness keeps back what a test prints, until it fails.
+    let said = [output.stdout.as_slice(), &output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
     (output, said)
 }
 
