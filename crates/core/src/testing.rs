@@ -6,5 +6,6 @@ pub mod chain;
 pub mod documents;
 pub mod faulty;
 pub mod manual_host;
+pub mod random;
 pub mod strategies;
 pub mod suite;
