@@ -5,6 +5,7 @@
 pub mod chain;
 pub mod documents;
 pub mod faulty;
+pub mod fuzzing;
 pub mod manual_host;
 pub mod strategies;
 pub mod suite;
