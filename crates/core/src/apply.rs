@@ -43,8 +43,8 @@ impl fmt::Display for Existence {
 pub enum Mode {
     /// The documents are the fold of the log up to the entry before: what an entry needs must hold.
     Steady,
-    /// The entry may have been applied already, with others after it, before a crash: what it
-    /// leaves is right at the end of the replay, whatever it finds.
+    /// The entry may have been applied already, with others after it: what it leaves is right at
+    /// the end of the replay, whatever it finds.
     Replay,
 }
 

@@ -63,12 +63,22 @@ pub trait Documents: Send + Sync {
     ///   the checkpoint is written.
     /// - The checkpoint is durable only together with the data or after it. After `Ok` both are.
     /// - Every change finds what it needs ([`Change::before`](crate::batch::Change)), else
-    ///   [`Fault::Drift`](crate::store_error::Fault), and the checkpoint stays. A store that cannot
-    ///   write data and checkpoint as one remembers durably, before the data, up to which index it
-    ///   is about to write, and applies entries up to that index in
-    ///   [`Mode::Replay`](crate::apply::Mode) after a crash.
+    ///   [`Fault::Drift`](crate::store_error::Fault), and the checkpoint stays. In a store that
+    ///   writes data and checkpoint as one, nothing else has changed then either.
+    /// - A store that cannot write them as one remembers durably, before the data, up to which
+    ///   index it is about to write: see [`Documents::unfinished`]. It applies such a window again
+    ///   as strictly as the repetition allows: a document to insert may be there if it is byte
+    ///   for byte the one to insert, one to delete may be gone; anything else is drift as ever.
     /// - An earlier [`Stop`] is forgotten when the checkpoint moves.
     fn apply(&self, batch: &Batch, owner: OwnerId) -> impl Future<Output = Result<Applied, StoreError>> + Send;
+
+    /// The index of the last entry of a batch that was begun and perhaps written in part; `None`
+    /// when the documents are exactly the fold of the log up to the checkpoint, as they always
+    /// are in a store that writes data and checkpoint as one.
+    ///
+    /// The next batch must end exactly there, so that its final images are those of the first
+    /// try; another one is a [`Fault::Defect`](crate::store_error::Fault).
+    fn unfinished(&self) -> impl Future<Output = Result<Option<u64>, StoreError>> + Send;
 
     /// Why the target has stopped, if it has.
     fn stop(&self) -> impl Future<Output = Result<Option<Stop>, StoreError>> + Send;

@@ -1,8 +1,18 @@
 //! Leases: one process writes a log, and one applies to a target, at a time.
 
-use std::{fmt, future::Future};
+use std::{
+    fmt,
+    future::Future,
+    time::{Duration, SystemTime},
+};
 
-use crate::{ids::OwnerId, store_error::StoreError};
+use tokio::sync::Mutex;
+
+use crate::{
+    host::Host,
+    ids::OwnerId,
+    store_error::{Fault, StoreError},
+};
 
 /// What is leased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,4 +63,113 @@ pub trait Leases: Send + Sync {
         expected: Option<&Lease>,
         new: Option<&Lease>,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+}
+
+/// A lease that this process holds. Dropping it leaves the lease to lapse; [`HeldLease::release`]
+/// gives it back at once.
+#[derive(Debug)]
+pub struct HeldLease<S> {
+    store: S,
+    name: LeaseName,
+    node: String,
+    state: Mutex<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    lease: Lease,
+    renewed_at: SystemTime,
+}
+
+/// How long a lease lives without a renewal, unless told otherwise.
+pub const LEASE_TERM: Duration = Duration::from_secs(5);
+
+/// How often a waiting process looks at a lease within its term, and a holder renews it.
+const LOOKS: u32 = 4;
+
+impl<S: Leases> HeldLease<S> {
+    /// Takes the lease: at once when it is free or already ours, and after a whole `term` without a
+    /// renewal when its holder has died. No clocks are compared: what counts is that the beat
+    /// stands still while this process waits for one term.
+    ///
+    /// # Errors
+    /// [`Fault::Busy`] when the holder is alive, or another process was faster.
+    pub async fn acquire(
+        store: S,
+        node: &str,
+        name: LeaseName,
+        mine: Lease,
+        host: &impl Host,
+        term: Duration,
+    ) -> Result<Self, StoreError> {
+        let busy =
+            |holder: String| StoreError::new(node, format!("take the lease on its {name}"), Fault::Busy { holder });
+        let mut seen = store.lease(name).await?;
+        for look in 0..=LOOKS {
+            let abandoned = look == LOOKS || seen.as_ref().is_none_or(|lease| lease.owner == mine.owner);
+            if abandoned && store.swap_lease(name, seen.as_ref(), Some(&mine)).await? {
+                let state = Mutex::new(Held { lease: mine, renewed_at: host.now() });
+                return Ok(Self { store, name, node: node.to_owned(), state });
+            }
+            if look < LOOKS {
+                host.sleep(term / LOOKS).await;
+                let now = store.lease(name).await?;
+                match (&seen, &now) {
+                    (Some(before), Some(after)) if before != after => return Err(busy(after.holder.clone())),
+                    _ => seen = now,
+                }
+            }
+        }
+        Err(busy(seen.map_or_else(|| "another process".to_owned(), |lease| lease.holder)))
+    }
+
+    /// Renews it when a quarter of its `term` has passed since the last time. To be called before
+    /// every piece of work.
+    ///
+    /// # Errors
+    /// [`Fault::Busy`] when another process has taken it over.
+    pub async fn renew_when_due(&self, host: &impl Host, term: Duration) -> Result<(), StoreError> {
+        let mut state = self.state.lock().await;
+        let now = host.now();
+        // A wall clock that stepped back tells nothing, so it counts as due.
+        let due = now.duration_since(state.renewed_at).map_or(true, |since| since >= term / LOOKS);
+        if !due {
+            return Ok(());
+        }
+        let next = Lease { beat: state.lease.beat.wrapping_add(1), ..state.lease.clone() };
+        if !self.store.swap_lease(self.name, Some(&state.lease), Some(&next)).await? {
+            // A renewal whose reply was lost has moved the beat already.
+            let found = self.store.lease(self.name).await?;
+            if found.as_ref() != Some(&next) {
+                let holder = found.map_or_else(|| "nobody any more".to_owned(), |lease| lease.holder);
+                let doing = format!("renew the lease on its {}", self.name);
+                return Err(StoreError::new(&self.node, doing, Fault::Busy { holder }));
+            }
+        }
+        *state = Held { lease: next, renewed_at: now };
+        Ok(())
+    }
+
+    /// Renews it as often as is due, beside a long piece of work, until it is lost. A renewal that
+    /// fails in passing is tried again at the next beat; if the lease lapses meanwhile, the one
+    /// that succeeds finds out.
+    pub async fn keep(&self, host: &impl Host, term: Duration) -> StoreError {
+        loop {
+            host.sleep(term / LOOKS).await;
+            if let Err(error) = self.renew_when_due(host, term).await
+                && matches!(error.fault(), Fault::Busy { .. })
+            {
+                return error;
+            }
+        }
+    }
+
+    /// Gives it back.
+    ///
+    /// # Errors
+    /// When the store cannot be written; the lease then lapses by itself.
+    pub async fn release(&self) -> Result<(), StoreError> {
+        let state = self.state.lock().await;
+        self.store.swap_lease(self.name, Some(&state.lease), None).await.map(drop)
+    }
 }
