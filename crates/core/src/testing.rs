@@ -7,5 +7,6 @@ pub mod documents;
 pub mod faulty;
 pub mod fuzzing;
 pub mod manual_host;
+pub mod random;
 pub mod strategies;
 pub mod suite;
