@@ -109,7 +109,7 @@ pub fn encode(entry: &Entry, out: &mut Vec<u8>) {
     options().serialize_into(&mut *out, &envelope).expect("an envelope is always within its limit");
     match entry.operation() {
         Operation::Insert { document, .. } | Operation::Update { document, .. } => {
-            out.extend_from_slice(document.as_bytes())
+            out.extend_from_slice(document.as_bytes());
         }
         Operation::Delete { id, .. } => out.extend_from_slice(id.to_raw_document().as_bytes()),
         Operation::Noop | Operation::NewTerm => {}

@@ -5,9 +5,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// What the machine gives. Everything else in this crate is a function of its arguments, so a
+/// What the machine gives; clones share it. Everything else in this crate is a function of its arguments, so a
 /// simulator that supplies a host controls a whole run.
-pub trait Host: Send + Sync {
+pub trait Host: Clone + Send + Sync {
     /// The wall clock.
     fn now(&self) -> SystemTime;
 

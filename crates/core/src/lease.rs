@@ -1,6 +1,10 @@
 //! Leases: one process writes a log, and one applies to a target, at a time.
 
-use std::{fmt, future::Future, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    time::{Duration, SystemTime},
+};
 
 use tokio::sync::Mutex;
 
@@ -68,8 +72,17 @@ pub struct HeldLease<S> {
     store: S,
     name: LeaseName,
     node: String,
-    state: Mutex<Lease>,
+    state: Mutex<Held>,
 }
+
+#[derive(Debug)]
+struct Held {
+    lease: Lease,
+    renewed_at: SystemTime,
+}
+
+/// How long a lease lives without a renewal, unless told otherwise.
+pub const LEASE_TERM: Duration = Duration::from_secs(5);
 
 /// How often a waiting process looks at a lease within its term, and a holder renews it.
 const LOOKS: u32 = 4;
@@ -95,7 +108,8 @@ impl<S: Leases> HeldLease<S> {
         for look in 0..=LOOKS {
             let abandoned = look == LOOKS || seen.as_ref().is_none_or(|lease| lease.owner == mine.owner);
             if abandoned && store.swap_lease(name, seen.as_ref(), Some(&mine)).await? {
-                return Ok(Self { store, name, node: node.to_owned(), state: Mutex::new(mine) });
+                let state = Mutex::new(Held { lease: mine, renewed_at: host.now() });
+                return Ok(Self { store, name, node: node.to_owned(), state });
             }
             if look < LOOKS {
                 host.sleep(term / LOOKS).await;
@@ -109,19 +123,21 @@ impl<S: Leases> HeldLease<S> {
         Err(busy(seen.map_or_else(|| "another process".to_owned(), |lease| lease.holder)))
     }
 
-    /// Who holds it: this process.
-    pub async fn owner(&self) -> OwnerId {
-        self.state.lock().await.owner
-    }
-
-    /// Renews it. To be called [`LOOKS`] times a term.
+    /// Renews it when a quarter of its `term` has passed since the last time. To be called before
+    /// every piece of work.
     ///
     /// # Errors
     /// [`Fault::Busy`] when another process has taken it over.
-    pub async fn renew(&self) -> Result<(), StoreError> {
+    pub async fn renew_when_due(&self, host: &impl Host, term: Duration) -> Result<(), StoreError> {
         let mut state = self.state.lock().await;
-        let next = Lease { beat: state.beat.wrapping_add(1), ..state.clone() };
-        if !self.store.swap_lease(self.name, Some(&state), Some(&next)).await? {
+        let now = host.now();
+        // A wall clock that stepped back tells nothing, so it counts as due.
+        let due = now.duration_since(state.renewed_at).map_or(true, |since| since >= term / LOOKS);
+        if !due {
+            return Ok(());
+        }
+        let next = Lease { beat: state.lease.beat.wrapping_add(1), ..state.lease.clone() };
+        if !self.store.swap_lease(self.name, Some(&state.lease), Some(&next)).await? {
             // A renewal whose reply was lost has moved the beat already.
             let found = self.store.lease(self.name).await?;
             if found.as_ref() != Some(&next) {
@@ -130,16 +146,17 @@ impl<S: Leases> HeldLease<S> {
                 return Err(StoreError::new(&self.node, doing, Fault::Busy { holder }));
             }
         }
-        *state = next;
+        *state = Held { lease: next, renewed_at: now };
         Ok(())
     }
 
-    /// Renews it [`LOOKS`] times a term, until it is lost. A renewal that fails in passing is tried
-    /// again at the next beat; if the lease lapses meanwhile, the one that succeeds finds out.
+    /// Renews it as often as is due, beside a long piece of work, until it is lost. A renewal that
+    /// fails in passing is tried again at the next beat; if the lease lapses meanwhile, the one
+    /// that succeeds finds out.
     pub async fn keep(&self, host: &impl Host, term: Duration) -> StoreError {
         loop {
             host.sleep(term / LOOKS).await;
-            if let Err(error) = self.renew().await
+            if let Err(error) = self.renew_when_due(host, term).await
                 && matches!(error.fault(), Fault::Busy { .. })
             {
                 return error;
@@ -153,6 +170,6 @@ impl<S: Leases> HeldLease<S> {
     /// When the store cannot be written; the lease then lapses by itself.
     pub async fn release(&self) -> Result<(), StoreError> {
         let state = self.state.lock().await;
-        self.store.swap_lease(self.name, Some(&state), None).await.map(drop)
+        self.store.swap_lease(self.name, Some(&state.lease), None).await.map(drop)
     }
 }

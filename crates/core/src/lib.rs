@@ -8,15 +8,18 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
+mod applier;
 pub mod apply;
 pub mod batch;
 pub mod checkpoint;
 pub mod clock;
 pub mod codec;
+mod decimal;
 pub mod digest;
 pub mod doc_id;
 pub mod document;
 pub mod documents;
+mod element;
 pub mod entry;
 pub mod feed;
 pub mod hash;
@@ -26,8 +29,17 @@ pub mod lease;
 pub mod limits;
 pub mod log;
 pub mod namespace;
+mod number_key;
 pub mod position;
+pub mod prepare;
+pub mod primary;
+pub mod progress;
 mod raw_check;
+pub mod replicator;
+pub mod retention;
+pub mod retry;
+mod sort_key;
 pub mod store_error;
 pub mod update;
+pub mod verify;
 pub mod write;

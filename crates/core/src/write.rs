@@ -84,4 +84,13 @@ impl Write {
             }
         }
     }
+
+    /// The size of what it carries.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Insert { document, .. } | Self::Replace { document, .. } => document.as_bytes().len(),
+            Self::Update { update, .. } => update.as_bytes().len(),
+            Self::Delete { .. } => 0,
+        }
+    }
 }

@@ -1,0 +1,90 @@
+//! [`Applier`]: applies batches to one target under its lease, and knows how far it has come.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    batch::Batch,
+    checkpoint::Checkpoint,
+    documents::{Applied, Documents},
+    host::Host,
+    ids::OwnerId,
+    lease::{HeldLease, Lease, LeaseName, Leases},
+    limits::Limits,
+    replicator::ReplicateError,
+    store_error::StoreError,
+};
+
+/// Applies batches to one target. A replica and a primary use it alike: a primary is replica 0 of
+/// its own log. After a failed apply it no longer knows the target and must be opened anew.
+#[derive(Debug)]
+pub(crate) struct Applier<D> {
+    target: D,
+    owner: OwnerId,
+    lease: Arc<HeldLease<D>>,
+    checkpoint: Option<Checkpoint>,
+    unfinished: Option<u64>,
+}
+
+impl<D: Documents + Leases + Clone> Applier<D> {
+    /// Takes the target's lease and reads its checkpoint.
+    pub(crate) async fn open(
+        target: &D,
+        node: &str,
+        mine: Lease,
+        host: &impl Host,
+        term: Duration,
+    ) -> Result<Self, ReplicateError> {
+        let owner = mine.owner;
+        let lease = HeldLease::acquire(target.clone(), node, LeaseName::Documents, mine, host, term).await?;
+        let checkpoint = target.checkpoint().await?;
+        let unfinished = target.unfinished().await?;
+        if checkpoint.is_none()
+            && unfinished.is_none()
+            && let Some(ns) = target.namespaces().await?.into_iter().next()
+        {
+            return Err(ReplicateError::TargetNotEmpty { target: node.to_owned(), ns });
+        }
+        Ok(Self { target: target.clone(), owner, lease: Arc::new(lease), checkpoint, unfinished })
+    }
+
+    /// The lease, to be kept while something takes long.
+    pub(crate) fn lease(&self) -> &Arc<HeldLease<D>> {
+        &self.lease
+    }
+
+    /// What is durably applied.
+    pub(crate) fn checkpoint(&self) -> Option<Checkpoint> {
+        self.checkpoint
+    }
+
+    /// The index of the last applied entry.
+    pub(crate) fn index(&self) -> u64 {
+        self.checkpoint.map_or(0, |checkpoint| checkpoint.anchor.position.index)
+    }
+
+    /// Whether a batch was begun and perhaps written in part.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.unfinished.is_some()
+    }
+
+    /// The bounds of the next batch: exactly the unfinished one if there is one; not across
+    /// `alone`, so that the entry at that index is a batch of its own; else `limits`.
+    pub(crate) fn window(&self, limits: Limits, alone: Option<u64>) -> Limits {
+        let until = |index: u64| usize::try_from(index.saturating_sub(self.index())).unwrap_or(usize::MAX);
+        match (self.unfinished, alone) {
+            (Some(end), _) => Limits { entries_max: until(end), bytes_max: usize::MAX },
+            (None, Some(alone)) => {
+                Limits { entries_max: until(alone.saturating_sub(1)).clamp(1, limits.entries_max), ..limits }
+            }
+            (None, None) => limits,
+        }
+    }
+
+    /// Applies a batch that follows the checkpoint.
+    pub(crate) async fn apply(&mut self, batch: &Batch) -> Result<Applied, StoreError> {
+        let applied = self.target.apply(batch, self.owner).await?;
+        self.checkpoint = Some(Checkpoint { log: batch.log(), anchor: batch.last() });
+        self.unfinished = None;
+        Ok(applied)
+    }
+}

@@ -1,0 +1,228 @@
+//! [`Primary`]: the one writer of a log.
+
+mod committer;
+mod evaluate;
+mod seat;
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use tokio::sync::{Mutex, Semaphore, oneshot};
+
+use self::committer::Committer;
+use crate::{
+    batch::BatchError,
+    documents::Documents,
+    host::Host,
+    ids::{OpId, OwnerId},
+    lease::{LEASE_TERM, Leases},
+    limits::Limits,
+    log::Log,
+    position::Position,
+    replicator::ReplicateError,
+    store_error::StoreError,
+    update::UpdateError,
+    write::{Write, Written},
+};
+
+/// How a [`Primary`] works.
+#[derive(Debug, Clone)]
+pub struct PrimaryOptions {
+    /// The node's name, for messages.
+    pub node: String,
+    /// Who this process is, for people who meet its leases: host and process id.
+    pub holder: String,
+    /// The bounds of a group of writes that is appended at once.
+    pub limits: Limits,
+    /// How many writes may wait; further callers wait until there is room.
+    pub queue_max: usize,
+    /// How long the leases live without a renewal.
+    pub lease_term: Duration,
+}
+
+impl Default for PrimaryOptions {
+    /// Groups of a thousand, ten thousand waiting.
+    fn default() -> Self {
+        Self {
+            node: "primary".to_owned(),
+            holder: "oplogsync".to_owned(),
+            limits: Limits::default(),
+            queue_max: 10_000,
+            lease_term: LEASE_TERM,
+        }
+    }
+}
+
+/// Why a primary cannot work.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrimaryError {
+    /// Its log could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its documents could not be brought in step with its log.
+    #[error("{node}: the documents cannot be rolled forward to the log")]
+    RollForward {
+        /// The node.
+        node: String,
+        /// What failed.
+        source: ReplicateError,
+    },
+    /// Entries that it sealed itself do not follow each other.
+    #[error("{node}: this is a defect of oplogsync, please report it")]
+    Defect {
+        /// The node.
+        node: String,
+        /// What does not fit.
+        source: BatchError,
+    },
+    /// Other writers were faster, again and again.
+    #[error(
+        "{node}: other writers were faster at {at}, {tries} times in a row: one process at a time should write a log"
+    )]
+    Beaten {
+        /// The node.
+        node: String,
+        /// Where the entry should have gone.
+        at: Position,
+        /// How often it was tried.
+        tries: u32,
+    },
+}
+
+/// Why a write was not done, or is not known to be done.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The write itself is wrong; nothing was written. Code and name are those of MongoDB.
+    #[error(transparent)]
+    Refused(#[from] UpdateError),
+    /// The primary failed. The write may be in the log all the same: to find out, write it again
+    /// under the same operation id.
+    #[error("the outcome of write {op_id} is unknown; retry it under this operation id")]
+    Unknown {
+        /// The write's operation id.
+        op_id: OpId,
+        /// What failed.
+        source: Arc<PrimaryError>,
+    },
+    /// The primary failed before the write was begun; nothing was written.
+    #[error("nothing was written")]
+    NotBegun(#[source] Arc<PrimaryError>),
+    /// The write is in the log, so it will be replicated, and is not in the primary's own
+    /// documents yet: they are rolled forward before the next write.
+    #[error("the write is in the log at {at}, and not in the primary's own documents yet")]
+    NotApplied {
+        /// Where it is in the log.
+        at: Position,
+        /// What failed.
+        source: Arc<PrimaryError>,
+    },
+}
+
+/// The one writer of a log: gives each write a position, evaluates it to a full image, appends
+/// the entry, and only then changes its own documents, by the same code as a replica.
+///
+/// Any number of callers may write at once: whoever comes first commits for all that wait (group
+/// commit), so there is no task in the background, and a caller that goes away leaves nothing
+/// undone. It takes the node's leases at the first write or at [`Primary::open`] and works on
+/// through their loss: the position of an entry is a compare-and-swap.
+#[derive(Debug)]
+pub struct Primary<S, H> {
+    desk: Desk<S, H>,
+    committer: Mutex<Committer<S>>,
+    room: Semaphore,
+}
+
+/// What all callers share.
+#[derive(Debug)]
+struct Desk<S, H> {
+    store: S,
+    host: H,
+    options: PrimaryOptions,
+    owner: OwnerId,
+    queue: std::sync::Mutex<VecDeque<Job>>,
+}
+
+/// A write that waits for its answer.
+#[derive(Debug)]
+struct Job {
+    op_id: OpId,
+    write: Write,
+    /// Whether the log may hold it already.
+    retried: bool,
+    /// How often other writers were faster.
+    beaten: u32,
+    reply: oneshot::Sender<Result<Written, WriteError>>,
+}
+
+impl<S, H> Primary<S, H>
+where
+    S: Log + Documents + Leases + Clone,
+    H: Host,
+{
+    /// Opens a node as a primary: takes its leases, creates its log if there is none, and rolls
+    /// its documents forward to the end of the log.
+    ///
+    /// # Errors
+    /// [`PrimaryError`]: among others when another process holds the node, when it holds documents
+    /// that no log records, or when its documents have drifted from its log.
+    pub async fn open(store: S, host: H, options: PrimaryOptions) -> Result<Self, PrimaryError> {
+        let owner = OwnerId::from_bytes(host.random());
+        let room = Semaphore::new(options.queue_max.clamp(1, Semaphore::MAX_PERMITS));
+        let desk = Desk { store, host, options, owner, queue: std::sync::Mutex::default() };
+        let committer = Committer::open(&desk).await?;
+        Ok(Self { desk, committer: Mutex::new(committer), room })
+    }
+
+    /// Writes, and returns when the write is durable in the log and visible in the primary's own
+    /// documents. It gets a fresh operation id.
+    ///
+    /// # Errors
+    /// [`WriteError`] tells whether the write may have been done.
+    pub async fn write(&self, write: Write) -> Result<Written, WriteError> {
+        let op_id = OpId::from_bytes(self.desk.host.random());
+        self.queue_and_commit(op_id, write, false).await
+    }
+
+    /// Writes under a given operation id: if the log holds that operation already, nothing is
+    /// written again and the outcome is [`Outcome::Repeated`](crate::write::Outcome::Repeated).
+    ///
+    /// Entries that retention has trimmed away are not remembered.
+    ///
+    /// # Errors
+    /// As for [`Primary::write`].
+    pub async fn write_once(&self, op_id: OpId, write: Write) -> Result<Written, WriteError> {
+        self.queue_and_commit(op_id, write, true).await
+    }
+
+    /// Gives the leases back, once all writes before are done.
+    ///
+    /// # Errors
+    /// When the store cannot be written; the leases then lapse by themselves.
+    pub async fn close(self) -> Result<(), PrimaryError> {
+        self.committer.into_inner().close(&self.desk).await
+    }
+
+    async fn queue_and_commit(&self, op_id: OpId, write: Write, retried: bool) -> Result<Written, WriteError> {
+        // The semaphore is never closed; were it, the queue would only be unbounded.
+        let _room = self.room.acquire().await.ok();
+        let (reply, mut answer) = oneshot::channel();
+        self.desk.queue().push_back(Job { op_id, write, retried, beaten: 0, reply });
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut answer => {
+                    return answer.unwrap_or_else(|_closed| unreachable!("every job that is taken is answered"));
+                }
+                mut committer = self.committer.lock() => committer.commit(&self.desk).await,
+            }
+        }
+    }
+}
+
+impl<S, H> Desk<S, H> {
+    fn queue(&self) -> std::sync::MutexGuard<'_, VecDeque<Job>> {
+        // Nothing panics while it is held; and a queue is as good as before if something did.
+        self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,83 @@
+//! [`Seat`]: what a primary knows while it holds its node's leases.
+
+use crate::{
+    applier::Applier,
+    clock::HybridClock,
+    documents::Documents,
+    entry::Entry,
+    feed::{Feed, OplogFeed},
+    host::Host,
+    ids::LogId,
+    lease::{HeldLease, Lease, LeaseName, Leases},
+    log::Log,
+    position::Anchor,
+    replicator::ReplicateError,
+    store_error::StoreError,
+};
+
+use super::{Desk, PrimaryError};
+
+/// What a primary knows while it holds its node's leases; given up after any failure.
+#[derive(Debug)]
+pub(super) struct Seat<S> {
+    pub(super) log: LogId,
+    /// The newest entry; the documents have been brought up to it.
+    pub(super) head: Anchor,
+    pub(super) clock: HybridClock,
+    /// Whether this seat has raised the term, as its first entry.
+    pub(super) term_begun: bool,
+    pub(super) applier: Applier<S>,
+    lease: HeldLease<S>,
+}
+
+impl<S: Log + Documents + Leases + Clone> Seat<S> {
+    /// Takes the leases, creates the log if there is none, and rolls the documents forward.
+    pub(super) async fn take<H: Host>(desk: &Desk<S, H>) -> Result<Self, PrimaryError> {
+        let Desk { store, host, options, owner, .. } = desk;
+        let term = options.lease_term;
+        let mine = Lease { owner: *owner, holder: options.holder.clone(), beat: 0 };
+        let lease = HeldLease::acquire(store.clone(), &options.node, LeaseName::Log, mine.clone(), host, term).await?;
+        let applier = Applier::open(store, &options.node, mine, host, term).await;
+        let mut applier = applier.map_err(|source| desk.roll_forward_failed(source))?;
+        let ends = match store.log_ends().await? {
+            Some(ends) => ends,
+            None => store.create_log(LogId::from_bytes(host.random())).await?,
+        };
+        desk.roll_forward(&mut applier).await.map_err(|source| desk.roll_forward_failed(source))?;
+        let head = applier.checkpoint().map_or_else(|| Entry::origin(ends.log), |checkpoint| checkpoint.anchor);
+        Ok(Self { log: ends.log, head, clock: HybridClock::after(head.optime), term_begun: false, applier, lease })
+    }
+
+    /// Renews the leases if that is due.
+    pub(super) async fn keep<H: Host>(&self, desk: &Desk<S, H>) -> Result<(), StoreError> {
+        self.lease.renew_when_due(&desk.host, desk.options.lease_term).await?;
+        self.applier.lease().renew_when_due(&desk.host, desk.options.lease_term).await
+    }
+
+    /// Gives the leases back.
+    pub(super) async fn release(self) -> Result<(), StoreError> {
+        self.applier.lease().release().await?;
+        self.lease.release().await
+    }
+}
+
+impl<S: Log + Documents + Leases + Clone, H: Host> Desk<S, H> {
+    /// A primary is replica 0 of its own log: applies what its documents have not got yet.
+    async fn roll_forward(&self, applier: &mut Applier<S>) -> Result<(), ReplicateError> {
+        let feed = OplogFeed::new(self.store.clone(), self.options.node.clone());
+        loop {
+            let window = applier.window(self.options.limits, None);
+            match feed.fetch(applier.checkpoint(), window).await?.batch {
+                Some(batch) => applier.apply(&batch).await?,
+                None => return Ok(()),
+            };
+        }
+    }
+
+    fn roll_forward_failed(&self, source: ReplicateError) -> PrimaryError {
+        match source {
+            ReplicateError::Target(store) => PrimaryError::Store(store),
+            source => PrimaryError::RollForward { node: self.options.node.clone(), source },
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! [`Replicator`]: brings one target in step with one feed.
+
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use crate::{
+    applier::Applier,
+    batch::Batch,
+    checkpoint::{Checkpoint, Stop},
+    documents::{Applied, Documents},
+    feed::{Feed, FeedError, Fetch},
+    host::Host,
+    ids::OwnerId,
+    lease::{LEASE_TERM, Lease, Leases},
+    limits::Limits,
+    namespace::Namespace,
+    position::{Anchor, Position},
+    progress::Progress,
+    retry::{Decision, backoff, decide},
+    store_error::{Fault, StoreError},
+};
+
+/// How often the source is told of progress while there is more to apply.
+const ACKNOWLEDGE_EVERY: Duration = Duration::from_secs(1);
+
+/// How a [`Replicator`] works.
+#[derive(Debug, Clone)]
+pub struct ReplicatorOptions {
+    /// Who this process is, for people who meet its lease: host and process id.
+    pub holder: String,
+    /// The bounds of a batch. Memory is bounded by two batches.
+    pub limits: Limits,
+    /// How long to wait at the head of the log before looking again.
+    pub poll_interval: Duration,
+    /// How long the target's lease lives without a renewal.
+    pub lease_term: Duration,
+}
+
+impl Default for ReplicatorOptions {
+    /// A thousand entries a batch, a poll every second.
+    fn default() -> Self {
+        Self {
+            holder: "oplogsync".to_owned(),
+            limits: Limits::default(),
+            poll_interval: Duration::from_secs(1),
+            lease_term: LEASE_TERM,
+        }
+    }
+}
+
+/// Why a target could not be brought further.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplicateError {
+    /// The feed does not yield what follows the checkpoint.
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    /// The target could not be read or written.
+    #[error(transparent)]
+    Target(#[from] StoreError),
+    /// The target has documents and no checkpoint: nobody knows what they are.
+    #[error("{target} holds documents in {ns} that came from no oplog; give it an empty database")]
+    TargetNotEmpty {
+        /// The target.
+        target: String,
+        /// A namespace with documents.
+        ns: Namespace,
+    },
+}
+
+/// What one step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// How many entries were applied; none when the target is at the head.
+    pub entries: usize,
+    /// What they did to documents.
+    pub applied: Applied,
+    /// Where the target stands now.
+    pub progress: Progress,
+}
+
+/// Something worth telling about a running [`Replicator`].
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A batch was applied.
+    Applied(&'a Step),
+    /// The target is at the head of the log.
+    CaughtUp(&'a Step),
+    /// A step failed in a way that passes; it is tried again after `wait`.
+    Retrying {
+        /// The number of this retry, from 1; starts again after every success.
+        attempt: u32,
+        /// How long until then.
+        wait: Duration,
+        /// What failed.
+        error: &'a ReplicateError,
+    },
+    /// The target has stopped; the target itself remembers it too, if it could be told.
+    Stopped {
+        /// What happened.
+        error: &'a ReplicateError,
+        /// Why the target could not be told, if it could not.
+        untold: Option<&'a StoreError>,
+    },
+}
+
+/// Is told what a running [`Replicator`] does.
+pub trait Observer: Send + Sync {
+    /// Called in order; should return soon.
+    fn observe(&self, event: Event<'_>);
+}
+
+/// Nobody listens.
+impl Observer for () {
+    fn observe(&self, _event: Event<'_>) {}
+}
+
+/// Brings one target in step with one feed: fetches the next batch while it applies this one.
+///
+/// One replicator applies to a target at a time: it holds the target's lease.
+#[derive(Debug)]
+pub struct Replicator<F, D, H> {
+    name: String,
+    feed: F,
+    target: D,
+    host: H,
+    options: ReplicatorOptions,
+    owner: OwnerId,
+    /// `None` before the first step and after every failure: what is known is then read again.
+    seat: Option<Seat<D>>,
+    /// An entry that failed within a batch: it is tried again as a batch of its own.
+    alone: Option<u64>,
+}
+
+/// What a replicator knows while it holds its target's lease.
+#[derive(Debug)]
+struct Seat<D> {
+    applier: Applier<D>,
+    /// The fetch that was made while the last batch was applied.
+    fetched: Option<Result<Fetch, FeedError>>,
+    /// What the source was last told, and when.
+    acknowledged: Option<(Anchor, SystemTime)>,
+}
+
+impl<F, D, H> Replicator<F, D, H>
+where
+    F: Feed,
+    D: Documents + Leases + Clone,
+    H: Host,
+{
+    /// A replicator for the target named `name`. Nothing is read or written yet.
+    pub fn new(name: impl Into<String>, feed: F, target: D, host: H, options: ReplicatorOptions) -> Self {
+        let owner = OwnerId::from_bytes(host.random());
+        Self { name: name.into(), feed, target, host, options, owner, seat: None, alone: None }
+    }
+
+    /// The target's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Fetches one batch, if there is one, and applies it.
+    ///
+    /// After an error the target's checkpoint is read again by the next step, so a step may be
+    /// repeated whatever became of the last one.
+    ///
+    /// # Errors
+    /// [`ReplicateError`]; [`decide`] tells which ones pass. An entry that cannot be applied fails
+    /// once everything before it is applied, on a target that writes batch and checkpoint as one.
+    pub async fn step(&mut self) -> Result<Step, ReplicateError> {
+        loop {
+            let mut seat = match self.seat.take() {
+                Some(seat) => seat,
+                None => self.open().await?,
+            };
+            let result = self.step_in(&mut seat).await;
+            if let Err(error) = &result {
+                // The seat is dropped: what it knew may no longer hold.
+                if self.isolate(error).await? {
+                    continue;
+                }
+            } else {
+                self.seat = Some(seat);
+            }
+            return result;
+        }
+    }
+
+    /// Steps until `shutdown` completes: at the head of the log it waits for the poll interval,
+    /// failures that pass are retried with a capped, jittered wait. A batch in hand is finished.
+    ///
+    /// # Errors
+    /// The failure that stopped the target.
+    pub async fn run(
+        &mut self,
+        shutdown: impl Future<Output = ()> + Send,
+        observer: &impl Observer,
+    ) -> Result<(), ReplicateError> {
+        let mut shutdown = std::pin::pin!(shutdown);
+        let mut attempt = 0;
+        loop {
+            let wait = match self.step_and_keep().await {
+                Ok(step) => {
+                    attempt = 0;
+                    if step.entries > 0 {
+                        observer.observe(Event::Applied(&step));
+                    }
+                    if step.progress.behind > 0 {
+                        Duration::ZERO
+                    } else {
+                        observer.observe(Event::CaughtUp(&step));
+                        self.options.poll_interval
+                    }
+                }
+                Err(error) if decide(&error) == Decision::Retry => {
+                    attempt += 1;
+                    let wait = backoff(attempt, self.host.random());
+                    observer.observe(Event::Retrying { attempt, wait, error: &error });
+                    wait
+                }
+                Err(error) => {
+                    let told = self.tell_stop(&error).await;
+                    observer.observe(Event::Stopped { error: &error, untold: told.as_ref().err() });
+                    return Err(error);
+                }
+            };
+            tokio::select! {
+                biased;
+                () = shutdown.as_mut() => return Ok(()),
+                () = self.wait(wait) => {}
+            }
+        }
+    }
+
+    /// Gives the target's lease back.
+    ///
+    /// # Errors
+    /// When the target cannot be written; the lease then lapses by itself.
+    pub async fn close(mut self) -> Result<(), StoreError> {
+        match self.seat.take() {
+            Some(seat) => seat.applier.lease().release().await,
+            None => Ok(()),
+        }
+    }
+
+    async fn open(&self) -> Result<Seat<D>, ReplicateError> {
+        let mine = Lease { owner: self.owner, holder: self.options.holder.clone(), beat: 0 };
+        let applier = Applier::open(&self.target, &self.name, mine, &self.host, self.options.lease_term).await?;
+        Ok(Seat { applier, fetched: None, acknowledged: None })
+    }
+
+    async fn step_in(&mut self, seat: &mut Seat<D>) -> Result<Step, ReplicateError> {
+        seat.applier.lease().renew_when_due(&self.host, self.options.lease_term).await?;
+        if self.alone.is_some_and(|index| seat.applier.index() >= index) {
+            self.alone = None;
+        }
+        let fetch = if let Some(fetched) = seat.fetched.take() {
+            fetched?
+        } else {
+            let window = seat.applier.window(self.options.limits, self.alone);
+            self.feed.fetch(seat.applier.checkpoint(), window).await?
+        };
+        let mut step =
+            Step { entries: 0, applied: Applied::default(), progress: Progress::new(None, fetch.head, fetch.floor) };
+        if let Some(batch) = &fetch.batch {
+            step.entries = batch.entries().len();
+            step.applied = self.apply_and_fetch(seat, batch, &fetch).await?;
+        }
+        let checkpoint = seat.applier.checkpoint().map(|checkpoint| checkpoint.anchor);
+        step.progress = Progress::new(checkpoint, fetch.head, fetch.floor);
+        self.acknowledge(seat, step.progress.behind == 0).await?;
+        Ok(step)
+    }
+
+    /// Applies a batch and meanwhile fetches the next one, if more is known to be there.
+    async fn apply_and_fetch(&self, seat: &mut Seat<D>, batch: &Batch, fetch: &Fetch) -> Result<Applied, StoreError> {
+        let last = batch.last();
+        if self.alone.is_some() || fetch.head.position.index <= last.position.index {
+            return seat.applier.apply(batch).await;
+        }
+        let after = Checkpoint { log: batch.log(), anchor: last };
+        let (applied, fetched) =
+            tokio::join!(seat.applier.apply(batch), self.feed.fetch(Some(after), self.options.limits));
+        seat.fetched = Some(fetched);
+        applied
+    }
+
+    /// Tells the source how far the target has come: at the head, and now and then on the way.
+    async fn acknowledge(&self, seat: &mut Seat<D>, at_head: bool) -> Result<(), ReplicateError> {
+        let Some(checkpoint) = seat.applier.checkpoint() else { return Ok(()) };
+        let now = self.host.now();
+        let due = match &seat.acknowledged {
+            None => true,
+            Some((anchor, _)) if *anchor == checkpoint.anchor => false,
+            Some((_, at)) => at_head || now.duration_since(*at).map_or(true, |since| since >= ACKNOWLEDGE_EVERY),
+        };
+        if due {
+            self.feed.acknowledge(&self.name, &checkpoint.anchor).await?;
+            seat.acknowledged = Some((checkpoint.anchor, now));
+        }
+        Ok(())
+    }
+
+    /// Whether an entry that failed within a batch can be tried as a batch of its own, so that the
+    /// target stops at the entry before it.
+    async fn isolate(&mut self, error: &ReplicateError) -> Result<bool, ReplicateError> {
+        let ReplicateError::Target(store) = error else { return Ok(false) };
+        let (Fault::Drift { index, .. } | Fault::Rejected { index, .. }) = store.fault() else { return Ok(false) };
+        let seat = self.open().await?;
+        if seat.applier.is_unfinished() || seat.applier.index() + 1 >= *index {
+            return Ok(false);
+        }
+        self.alone = Some(*index);
+        self.seat = Some(seat);
+        Ok(true)
+    }
+
+    /// One step, with the lease kept for as long as it takes.
+    async fn step_and_keep(&mut self) -> Result<Step, ReplicateError> {
+        let lease = self.seat.as_ref().map(|seat| Arc::clone(seat.applier.lease()));
+        let Some(lease) = lease else { return self.step().await };
+        let (host, term) = (self.host.clone(), self.options.lease_term);
+        tokio::select! {
+            biased;
+            step = self.step() => step,
+            lost = lease.keep(&host, term) => Err(lost.into()),
+        }
+    }
+
+    /// Waits, with the lease kept. Ends early when it is lost, which the next step then finds out.
+    async fn wait(&self, wait: Duration) {
+        let Some(seat) = &self.seat else { return self.host.sleep(wait).await };
+        tokio::select! {
+            biased;
+            () = self.host.sleep(wait) => {}
+            _lost = seat.applier.lease().keep(&self.host, self.options.lease_term) => {}
+        }
+    }
+
+    /// Leaves word in the target why it has stopped, unless another process works on it by now.
+    async fn tell_stop(&self, error: &ReplicateError) -> Result<(), StoreError> {
+        if let ReplicateError::Target(store) = error
+            && matches!(store.fault(), Fault::Busy { .. })
+        {
+            return Ok(());
+        }
+        let checkpoint = self.target.checkpoint().await?;
+        let before = checkpoint.map_or_else(Position::default, |checkpoint| checkpoint.anchor.position);
+        let at = match error {
+            ReplicateError::Feed(FeedError::TooStale { checkpoint, .. }) => *checkpoint,
+            ReplicateError::Target(store) => match store.fault() {
+                Fault::Drift { index, .. } | Fault::Rejected { index, .. } => Position { index: *index, ..before },
+                _ => Position { index: before.index + 1, ..before },
+            },
+            _ => Position { index: before.index + 1, ..before },
+        };
+        let too_stale = decide(error) == Decision::Resync;
+        self.target.set_stop(&Stop { at, too_stale, reason: error_chain(error) }).await
+    }
+}
+
+/// An error and its causes in one line.
+fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,80 @@
+//! Retention: how much of a log is kept.
+
+use std::time::{Duration, SystemTime};
+
+use crate::{
+    clock::OpTime,
+    documents::Documents,
+    limits::Limits,
+    log::{Log, LogEnds},
+    position::Anchor,
+    store_error::StoreError,
+};
+
+/// How much of a log is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retention {
+    /// What is younger than `age`, and everything that a registered replica has not acknowledged.
+    /// Without registered replicas nothing is trimmed.
+    UntilAcknowledged {
+        /// The least age of what is trimmed.
+        age: Duration,
+    },
+    /// What is younger than `age`. A replica that falls behind it is too stale, and says so.
+    Bounded {
+        /// The least age of what is trimmed.
+        age: Duration,
+    },
+}
+
+/// Trims a primary's log as far as `retention` permits; returns the new floor, if it has moved.
+///
+/// Never beyond what the primary's own documents have applied: the log is their redo log.
+///
+/// # Errors
+/// [`StoreError`] when the store cannot be read or written.
+pub async fn trim<S: Log + Documents>(
+    store: &S,
+    retention: Retention,
+    now: SystemTime,
+) -> Result<Option<Anchor>, StoreError> {
+    let (Some(ends), Some(applied)) = (store.log_ends().await?, store.checkpoint().await?) else { return Ok(None) };
+    let mut until = applied.anchor.position.index;
+    let (Retention::UntilAcknowledged { age } | Retention::Bounded { age }) = retention;
+    if matches!(retention, Retention::UntilAcknowledged { .. }) {
+        let slowest = store.acknowledgements().await?.iter().map(|one| one.at.position.index).min();
+        until = until.min(slowest.unwrap_or(0));
+    }
+    let cutoff = OpTime::from_wall(now.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH));
+    match last_before(store, &ends, until, cutoff).await? {
+        Some(floor) if floor.position.index > ends.floor.position.index => {
+            store.trim(&floor).await?;
+            Ok(Some(floor))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The newest entry at or below index `until` that is older than `cutoff`: optimes rise with the
+/// index, so it is found by halving.
+async fn last_before<S: Log>(
+    store: &S,
+    ends: &LogEnds,
+    until: u64,
+    cutoff: OpTime,
+) -> Result<Option<Anchor>, StoreError> {
+    let (mut low, mut high) = (ends.floor.position.index, until);
+    let mut found = None;
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        let entries = store.read(middle, Limits { entries_max: 1, bytes_max: 1 }).await?;
+        match entries.first() {
+            Some(entry) if entry.optime() < cutoff => {
+                found = Some(entry.anchor());
+                low = middle;
+            }
+            _ => high = middle - 1,
+        }
+    }
+    Ok(found)
+}
