@@ -28,6 +28,7 @@ pub mod ids;
 pub mod lease;
 pub mod limits;
 pub mod log;
+pub mod memory;
 pub mod namespace;
 mod number_key;
 pub mod position;
@@ -40,6 +41,8 @@ pub mod retention;
 pub mod retry;
 mod sort_key;
 pub mod store_error;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod update;
 pub mod verify;
 pub mod write;

@@ -6,7 +6,11 @@ use crate::{apply::Existence, doc_id::DocId, namespace::Namespace, position::Pos
 
 /// A store could not do what it was asked to do: what failed, on which node, and why.
 #[derive(Debug)]
-pub struct StoreError {
+pub struct StoreError(Box<Parts>);
+
+/// Boxed, because every result of a store would carry the size of the largest fault.
+#[derive(Debug)]
+struct Parts {
     node: Box<str>,
     doing: Box<str>,
     fault: Fault,
@@ -88,35 +92,35 @@ pub enum Fault {
 impl StoreError {
     /// A failure on `node` while `doing` something, for example `"append entries 4..=9"`.
     pub fn new(node: &str, doing: impl Into<Box<str>>, fault: Fault) -> Self {
-        Self { node: node.into(), doing: doing.into(), fault, source: None }
+        Self(Box::new(Parts { node: node.into(), doing: doing.into(), fault, source: None }))
     }
 
     /// The same with its cause.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        self.0.source = Some(source.into());
         self
     }
 
     /// The kind of failure.
     pub fn fault(&self) -> &Fault {
-        &self.fault
+        &self.0.fault
     }
 
     /// The node on which it happened.
     pub fn node(&self) -> &str {
-        &self.node
+        &self.0.node
     }
 }
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: cannot {}: {}", self.node, self.doing, self.fault)
+        write!(f, "{}: cannot {}: {}", self.0.node, self.0.doing, self.0.fault)
     }
 }
 
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_ref().map(|source| &**source as &(dyn Error + 'static))
+        self.0.source.as_ref().map(|source| &**source as &(dyn Error + 'static))
     }
 }

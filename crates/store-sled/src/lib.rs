@@ -1,1 +1,33 @@
-//! stub
+//! The embedded store of oplogsync: a log, documents and checkpoints in one [sled] tree.
+//!
+//! It is hardened where sled alone would lose data: an open survives a kill in the middle of an
+//! earlier open, an acknowledged write is on the disk and not only handed to the kernel, every
+//! record carries its own checksum, and a panic inside the engine becomes an error.
+//!
+//! One process uses a folder at a time. Within it a [`SledStore`] is a cheap handle, to be cloned.
+//!
+//! [sled]: https://docs.rs/sled/0.34.7
+
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
+
+mod documents;
+mod durability;
+mod engine;
+mod flusher;
+mod folder;
+mod group_commit;
+mod key;
+mod keyspace;
+mod leases;
+mod log;
+mod record;
+mod store;
+mod trouble;
+
+pub use durability::{Durability, Options};
+#[doc(hidden)]
+pub use folder::Fsync;
+#[doc(hidden)]
+pub use keyspace::Keyspace;
+pub use store::SledStore;

@@ -1,0 +1,34 @@
+//! The reference store passes the suite that every store passes.
+
+use oplogsync_core::{
+    memory::MemoryStore,
+    testing::suite::{self, StoreBuilder},
+};
+
+struct Memory;
+
+impl StoreBuilder for Memory {
+    type Store = MemoryStore;
+    type Guard = ();
+
+    async fn build(&self) -> ((), MemoryStore) {
+        ((), MemoryStore::new(self.node()))
+    }
+
+    async fn reopen(&self, (): &(), _store: MemoryStore) -> Option<MemoryStore> {
+        None
+    }
+
+    fn node(&self) -> &'static str {
+        "memory-node"
+    }
+
+    fn atomic(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn the_reference_store_passes_the_suite() {
+    suite::run(&Memory).await;
+}

@@ -1,0 +1,65 @@
+//! [`SledStore`]: the handle to an embedded store.
+
+use std::{path::Path, sync::Arc};
+
+use oplogsync_core::store_error::{Fault, StoreError};
+
+use crate::{durability::Options, folder::Fsync, keyspace::Keyspace};
+
+/// An embedded store. A cheap handle: its clones are one store, which closes with the last of them
+/// (and waits then for the disk).
+///
+/// Its work runs on the threads of the runtime that may block, one call at a time each.
+#[derive(Debug, Clone)]
+pub struct SledStore {
+    keyspace: Arc<Keyspace>,
+}
+
+impl SledStore {
+    /// Opens the store in the folder `path` for the node `node`, and creates both if there is none.
+    /// It blocks while it recovers what an earlier process has left.
+    ///
+    /// # Errors
+    /// - [`Fault::Busy`]: another process, or another store of this one, uses the folder.
+    /// - [`Fault::Incompatible`]: the folder is not one of ours, or of another version.
+    /// - [`Fault::Corrupt`]: its files are damaged.
+    /// - [`Fault::Denied`], [`Fault::Full`], [`Fault::Unavailable`]: the file system refuses.
+    pub fn open(path: impl AsRef<Path>, node: &str, options: Options) -> Result<Self, StoreError> {
+        Self::open_with(path, node, options, Box::new(|sync| sync()))
+    }
+
+    /// [`SledStore::open`] with another sync of the files: for tests that count or fail it.
+    ///
+    /// # Errors
+    /// As there.
+    #[doc(hidden)]
+    pub fn open_with(path: impl AsRef<Path>, node: &str, options: Options, fsync: Fsync) -> Result<Self, StoreError> {
+        Ok(Self { keyspace: Arc::new(Keyspace::open(path.as_ref(), node, options, fsync)?) })
+    }
+
+    /// A store that is gone with its last handle: the same code on temporary files, without durability.
+    ///
+    /// # Errors
+    /// When the temporary files cannot be made.
+    pub fn memory(node: &str) -> Result<Self, StoreError> {
+        Ok(Self { keyspace: Arc::new(Keyspace::memory(node)?) })
+    }
+
+    /// The blocking functions under the traits: for benchmarks and fuzzers.
+    #[doc(hidden)]
+    pub fn keyspace(&self) -> &Keyspace {
+        &self.keyspace
+    }
+
+    /// Runs `work` where it may block.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Keyspace) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let keyspace = Arc::clone(&self.keyspace);
+        let joined = tokio::task::spawn_blocking(move || work(&keyspace)).await;
+        joined.unwrap_or_else(|cut_off| {
+            Err(StoreError::new(self.keyspace.node(), "finish a call", Fault::Unknown).because(cut_off))
+        })
+    }
+}

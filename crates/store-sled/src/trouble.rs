@@ -1,0 +1,90 @@
+//! [`Trouble`]: a failure that does not yet know its node and what was being done.
+
+use std::{error::Error, io};
+
+use oplogsync_core::store_error::{Fault, StoreError};
+
+type Cause = Box<dyn Error + Send + Sync>;
+
+/// What went wrong, and whether the engine can be trusted afterwards.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    fault: Box<Fault>,
+    cause: Option<Cause>,
+    poisons: bool,
+}
+
+impl Trouble {
+    pub(crate) fn new(fault: Fault) -> Self {
+        Self { fault: Box::new(fault), cause: None, poisons: false }
+    }
+
+    pub(crate) fn because(mut self, cause: impl Into<Cause>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// After this nothing more may be written: memory and disk may differ.
+    pub(crate) fn poisoning(mut self) -> Self {
+        self.poisons = true;
+        self
+    }
+
+    pub(crate) fn poisons(&self) -> bool {
+        self.poisons
+    }
+
+    /// The caller broke the contract of the trait.
+    pub(crate) fn defect(what: impl Into<Cause>) -> Self {
+        Self::new(Fault::Defect).because(what)
+    }
+
+    /// The engine failed to read.
+    pub(crate) fn reading(error: sled::Error) -> Self {
+        let fault = match &error {
+            sled::Error::Io(io) => io_fault(io, Fault::Unavailable),
+            sled::Error::Unsupported(_) => Fault::Incompatible,
+            sled::Error::Corruption { .. } | sled::Error::ReportableBug(_) | sled::Error::CollectionNotFound(_) => {
+                Fault::Corrupt
+            }
+        };
+        Self::new(fault).because(error)
+    }
+
+    /// The engine failed to write. It is final: what is in memory may not reach the disk any more.
+    pub(crate) fn writing(error: sled::Error) -> Self {
+        match error {
+            sled::Error::Io(io) => Self::syncing(io),
+            other => Self::reading(other).poisoning(),
+        }
+    }
+
+    /// A write to the disk failed. It is final: the kernel may have dropped what it could not write.
+    pub(crate) fn syncing(error: io::Error) -> Self {
+        Self::new(io_fault(&error, Fault::Poisoned)).because(error).poisoning()
+    }
+
+    /// Whether the engine could not get its own lock, which it reports as text only.
+    pub(crate) fn is_engine_lock(&self) -> bool {
+        let cause = self.cause.as_ref().and_then(|cause| cause.downcast_ref::<sled::Error>());
+        matches!(cause, Some(sled::Error::Io(io)) if io.to_string().starts_with("could not acquire lock"))
+    }
+
+    /// With the node and what was being done.
+    pub(crate) fn on(self, node: &str, doing: impl Into<Box<str>>) -> StoreError {
+        let error = StoreError::new(node, doing, *self.fault);
+        match self.cause {
+            Some(cause) => error.because(cause),
+            None => error,
+        }
+    }
+}
+
+/// The fault behind an I/O error; `otherwise` where the error itself does not tell.
+pub(crate) fn io_fault(error: &io::Error, otherwise: Fault) -> Fault {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Fault::Full,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Fault::Denied,
+        _ => otherwise,
+    }
+}
