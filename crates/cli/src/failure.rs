@@ -2,7 +2,12 @@
 
 use std::{fmt, io::Write};
 
-use oplogsync_core::store_error::{Fault, StoreError};
+use oplogsync_core::{
+    feed::FeedError,
+    primary::PrimaryError,
+    replicator::ReplicateError,
+    store_error::{Fault, StoreError},
+};
 
 use crate::{config::Role, conn_string, exit::Exit, out::OutError};
 
@@ -37,6 +42,22 @@ impl Failure {
     /// A failure of a node with a role.
     pub(crate) fn store(error: StoreError, role: Role) -> Self {
         Self { exit: exit_of(error.fault(), role), error: error.into() }
+    }
+
+    /// A failure of the primary as a writer.
+    pub(crate) fn primary(error: PrimaryError) -> Self {
+        let exit = match &error {
+            PrimaryError::Store(store) => exit_of(store.fault(), Role::Primary),
+            PrimaryError::Defect { .. } => Exit::Unexpected,
+            PrimaryError::Beaten { .. } => Exit::Busy,
+            _ => Exit::Primary,
+        };
+        Self { exit, error: error.into() }
+    }
+
+    /// A failure of replication.
+    pub(crate) fn replicate(error: ReplicateError) -> Self {
+        Self { exit: replicate_exit(&error), error: error.into() }
     }
 
     /// The exit code.
@@ -84,5 +105,23 @@ pub(crate) fn exit_of(fault: &Fault, role: Role) -> Exit {
             Role::Primary => Exit::Primary,
             Role::Replica => Exit::Replica,
         },
+    }
+}
+
+/// What a failure of replication means for the exit code.
+pub(crate) fn replicate_exit(error: &ReplicateError) -> Exit {
+    match error {
+        ReplicateError::Feed(FeedError::Store(store)) => exit_of(store.fault(), Role::Primary),
+        // The log holds no longer, or never held, what the checkpoint stands on: a new sync is needed.
+        ReplicateError::Feed(
+            FeedError::TooStale { .. }
+            | FeedError::ForeignLog { .. }
+            | FeedError::Diverged { .. }
+            | FeedError::WentBack { .. },
+        ) => Exit::TooStale,
+        ReplicateError::Feed(_) => Exit::Primary,
+        ReplicateError::Target(store) if matches!(store.fault(), Fault::Drift { .. }) => Exit::Different,
+        ReplicateError::Target(store) => exit_of(store.fault(), Role::Replica),
+        _ => Exit::Replica,
     }
 }

@@ -10,9 +10,17 @@ mod config;
 mod conn_string;
 mod exit;
 mod failure;
+mod holder;
+mod json;
 mod logging;
 mod mix;
+mod node;
 mod out;
+mod reporter;
+mod show;
+mod signals;
+mod survey;
+mod workload;
 
 use std::process::ExitCode;
 

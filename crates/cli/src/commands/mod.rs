@@ -1,6 +1,13 @@
 //! The commands, one per file.
 
+mod check;
 mod init;
+mod load;
+mod oplog;
+mod run;
+mod status;
+mod verify;
+mod write;
 
 use crate::{
     args::{Args, Command, Global},
@@ -9,6 +16,7 @@ use crate::{
     failure::Failure,
     logging,
     out::Out,
+    signals::until_stopped,
 };
 
 /// Runs the command.
@@ -16,7 +24,23 @@ pub(crate) async fn run(args: Args, out: &mut Out) -> Result<Exit, Failure> {
     let Args { global, command } = args;
     match command {
         Command::Init(args) => init::run(&args, out),
-        _ => Err(Failure::message(Exit::Unexpected, "being built")),
+        Command::Check(args) => check::run(&args, &configured(&global, "warn")?, out).await,
+        Command::Run(args) => {
+            let config = configured(&global, "info")?;
+            until_stopped(|shutdown| run::run(&args, &config, shutdown)).await
+        }
+        Command::Write(args) => write::run(&args, &configured(&global, "warn")?, out).await,
+        Command::Load(args) => {
+            let config = configured(&global, "warn")?;
+            until_stopped(|shutdown| load::run(&args, &config, shutdown, out)).await
+        }
+        Command::Status(args) => status::run(&args, &configured(&global, "warn")?, out).await,
+        Command::Verify(args) => verify::run(&args, &configured(&global, "warn")?, out).await,
+        Command::Oplog(args) => {
+            let config = configured(&global, "warn")?;
+            until_stopped(|shutdown| oplog::run(&args, &config, shutdown, out)).await
+        }
+        Command::Demo(_) => Err(Failure::message(Exit::Unexpected, "being built")),
     }
 }
 
