@@ -72,3 +72,6 @@ pub fn apply(current: Option<Document>, operation: &Operation, mode: Mode) -> Re
         Operation::Noop | Operation::NewTerm => current,
     })
 }
+
+#[cfg(test)]
+mod tests;

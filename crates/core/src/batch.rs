@@ -217,3 +217,6 @@ pub fn check_follows(last: &Anchor, entry: &Entry) -> Result<(), BatchError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -182,3 +182,6 @@ fn read_id(payload: &[u8]) -> Result<DocId, DecodeError> {
     let raw: RawDocumentBuf = document.id().to_raw_document();
     if raw.as_bytes() == payload { Ok(document.id()) } else { Err(DecodeError::Payload) }
 }
+
+#[cfg(test)]
+mod tests;

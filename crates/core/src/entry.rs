@@ -238,3 +238,6 @@ fn chained_hash(prev: Hash, position: Position, optime: OpTime, op_id: OpId, ope
     }
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,8 @@
 mod committer;
 mod evaluate;
 mod seat;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 

@@ -5,6 +5,8 @@
 pub mod chain;
 pub mod documents;
 pub mod faulty;
+pub mod fuzzing;
 pub mod manual_host;
+pub mod random;
 pub mod strategies;
 pub mod suite;

@@ -230,7 +230,6 @@ impl<S: Log + Documents + Leases + Clone> Committer<S> {
                 }
                 _ => {
                     planned.job.beaten += 1;
-                    planned.job.retried = true;
                     if planned.job.beaten < TRIES {
                         self.taken.push_back(planned.job);
                     } else {

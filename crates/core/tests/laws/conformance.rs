@@ -2,7 +2,10 @@
 
 use oplogsync_core::{
     memory::MemoryStore,
-    testing::suite::{self, StoreBuilder},
+    testing::{
+        faulty::Faulty,
+        suite::{self, StoreBuilder},
+    },
 };
 
 struct Memory;
@@ -31,4 +34,32 @@ impl StoreBuilder for Memory {
 #[tokio::test]
 async fn the_reference_store_passes_the_suite() {
     suite::run(&Memory).await;
+}
+
+struct FaultyMemory;
+
+impl StoreBuilder for FaultyMemory {
+    type Store = Faulty<MemoryStore>;
+    type Guard = ();
+
+    async fn build(&self) -> ((), Faulty<MemoryStore>) {
+        ((), Faulty::new(MemoryStore::new(self.node()), self.node()))
+    }
+
+    async fn reopen(&self, (): &(), _store: Faulty<MemoryStore>) -> Option<Faulty<MemoryStore>> {
+        None
+    }
+
+    fn node(&self) -> &'static str {
+        "faulty-node"
+    }
+
+    fn atomic(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn a_faulty_store_without_faults_passes_the_suite() {
+    suite::run(&FaultyMemory).await;
 }
