@@ -190,9 +190,6 @@ async fn read_all(store: &SledStore, written: &[Entry], model: &Model) -> Result
     let ends = store.log_ends().await?.expect("the log is there");
     assert_eq!(ends.head, written.last().unwrap().anchor(), "the head");
     assert_eq!(store.read(0, ALL).await?, written, "the log");
-    for entry in written {
-        assert_eq!(store.find(entry.op_id()).await?, Some(entry.position()), "an operation");
-    }
     let checkpoint = store.checkpoint().await?.expect("the checkpoint is there");
     assert_eq!(checkpoint.anchor, written.last().unwrap().anchor(), "the checkpoint");
     let documents: Vec<_> = model.values().cloned().collect();
@@ -203,10 +200,10 @@ async fn read_all(store: &SledStore, written: &[Entry], model: &Model) -> Result
 
 #[tokio::test]
 async fn a_damaged_folder_is_an_error_or_the_data() {
-    const DAMAGES: u64 = 300;
+    const DAMAGES: u64 = 250;
     let folder = tempfile::tempdir().unwrap();
     let intact = folder.path().join("intact");
-    let written = write(&open(&intact).unwrap(), 1000).await;
+    let written = write(&open(&intact).unwrap(), 500).await;
     let model = fold(&written);
     let (mut refused, mut whole) = (0, 0);
     for seed in 0..DAMAGES {

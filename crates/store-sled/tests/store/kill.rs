@@ -69,13 +69,20 @@ fn start(folder: &Path) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap()
 }
 
-/// Kills the child and returns what it had told.
-fn kill(mut child: Child) -> Told {
+/// Kills the child after `delay`, counted from its start or from when it has opened the folder,
+/// and returns what it had told.
+fn kill(mut child: Child, once_open: bool, delay: Duration) -> Told {
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut told = Told::default();
+    if once_open {
+        told.opened = lines.any(|line| line.starts_with("opened"));
+    }
+    // A kill has to come at a moment that nothing announces.
+    thread::sleep(delay);
     child.kill().unwrap();
     let status = child.wait().unwrap();
     assert!(status.code().is_none(), "the child ended by itself: {status}");
-    let mut told = Told::default();
-    for line in BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap) {
+    for line in lines {
         // The last line may be cut off in its number, which then is too small: no harm.
         match line.split_once(' ') {
             Some(("opened", _)) => told.opened = true,
@@ -101,9 +108,10 @@ async fn nothing_acknowledged_is_lost_by_a_kill() {
     for cycle in 0..cycles {
         let child = start(folder.path());
         random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        // A kill has to come at a moment that nothing announces.
-        thread::sleep(Duration::from_micros(u64::from(random >> 8) % 150_000));
-        let told = kill(child);
+        // From 5 ms to 160 ms, so that slow and fast machines are hit in every phase.
+        let delay_max = 5_000_u64 << (cycle / 2 % 6);
+        let delay = Duration::from_micros(u64::from(random >> 8) % delay_max);
+        let told = kill(child, cycle % 2 == 1, delay);
         if told.opened {
             while_writing += 1;
         } else {
