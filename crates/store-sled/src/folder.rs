@@ -81,6 +81,7 @@ impl Folder {
     /// A new folder that is removed in the end.
     pub(crate) fn temporary() -> Result<Self, Trouble> {
         let folder = tempfile::Builder::new().prefix("oplogsync-memory-").tempdir().map_err(unavailable)?;
+        restrict(folder.path()).map_err(unavailable)?;
         Ok(Self { path: folder.path().to_owned(), _lock: None, _temporary: Some(folder) })
     }
 

@@ -332,10 +332,15 @@ mod tests {
     }
 
     #[test]
-    fn the_files_of_a_store_in_memory_are_gone_with_it() {
+    fn the_files_of_a_store_in_memory_are_private_and_gone_with_it() {
         let keyspace = Keyspace::memory("a").unwrap();
         let path = keyspace.folder.path().to_owned();
         assert!(path.join("db").exists());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        }
         drop(keyspace);
         assert!(!path.exists());
     }
