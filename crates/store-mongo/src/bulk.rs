@@ -1,0 +1,213 @@
+//! [`Job`]: changes of one kind on one collection that go out as one unordered write command.
+
+use std::pin::Pin;
+
+use bson::{RawArrayBuf, RawDocument, RawDocumentBuf, raw::cstr, rawdoc};
+use futures_util::{StreamExt, stream};
+use mongodb::ClientSession;
+use oplogsync_core::{
+    apply::{Existence, Mode},
+    batch::Change,
+    doc_id::DocId,
+};
+
+use crate::{
+    command::{Verb, WriteError, WriteReply},
+    error::{Failure, is_passing},
+    scope::Place,
+    store::MongoStore,
+};
+
+/// Commands that are under way at once.
+const LANES: usize = 4;
+/// Changes in one command. A batch of the default size keeps two lanes busy.
+const JOB_CHANGES_MAX: usize = 500;
+
+/// What a job does with its documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Action {
+    /// Deletes those that exist.
+    Delete,
+    /// Replaces those that exist.
+    Replace,
+    /// Replaces or inserts.
+    Put,
+    /// Inserts those that do not exist.
+    Insert,
+}
+
+/// Changes that go out together.
+#[derive(Debug)]
+pub(crate) struct Job<'a> {
+    pub(crate) place: Place,
+    pub(crate) action: Action,
+    pub(crate) changes: Vec<&'a Change>,
+}
+
+/// What came of a job.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome<'a> {
+    /// Documents that are different now.
+    pub(crate) changed: usize,
+    /// Documents that already were as they should be.
+    pub(crate) repeated: usize,
+    /// Changes whose document was not there, or already was.
+    pub(crate) drifted: Vec<&'a Change>,
+    /// Changes that the server refuses.
+    pub(crate) refused: Vec<(&'a Change, WriteError)>,
+}
+
+impl<'a> Outcome<'a> {
+    fn absorb(&mut self, other: Self) {
+        self.changed += other.changed;
+        self.repeated += other.repeated;
+        self.drifted.extend(other.drifted);
+        self.refused.extend(other.refused);
+    }
+}
+
+/// What is to be done for a change; `None` for one that leaves nothing and should find nothing.
+pub(crate) fn action(change: &Change, mode: Mode) -> Option<Action> {
+    match (change.before, &change.after, mode) {
+        (Existence::Absent, Some(_), _) => Some(Action::Insert),
+        (Existence::Present, Some(_), Mode::Steady) => Some(Action::Replace),
+        (Existence::Present, Some(_), Mode::Replay) => Some(Action::Put),
+        (Existence::Present, None, _) | (Existence::Absent, None, Mode::Replay) => Some(Action::Delete),
+        (Existence::Absent, None, Mode::Steady) => None,
+    }
+}
+
+/// The filter that matches exactly the document with this id, whatever the id is made of.
+pub(crate) fn by_id(id: &DocId) -> RawDocumentBuf {
+    let mut literally = RawDocumentBuf::new();
+    literally.append(cstr!("$eq"), id.value());
+    rawdoc! { "_id": literally }
+}
+
+/// One statement of a write command.
+pub(crate) fn statement(action: Action, change: &Change) -> RawDocumentBuf {
+    let Some(after) = change.after.as_ref().map(oplogsync_core::document::Document::as_raw) else {
+        return rawdoc! { "q": by_id(&change.id), "limit": 1 };
+    };
+    let update = |document: &RawDocument, upsert: bool| {
+        let mut statement = rawdoc! { "q": by_id(&change.id) };
+        statement.append(cstr!("u"), document);
+        statement.append(cstr!("upsert"), upsert);
+        statement
+    };
+    match action {
+        Action::Insert => after.to_owned(),
+        Action::Replace => update(after, false),
+        Action::Put => update(after, true),
+        Action::Delete => rawdoc! { "q": by_id(&change.id), "limit": 1 },
+    }
+}
+
+impl MongoStore {
+    /// Sorts changes into jobs: deletes first, inserts last, each small enough for one command.
+    pub(crate) fn jobs<'a>(
+        &self,
+        changes: impl IntoIterator<Item = (&'a Change, Action)>,
+    ) -> Result<Vec<Job<'a>>, Failure> {
+        let mut sorted: Vec<(Action, &Change)> = changes.into_iter().map(|(change, action)| (action, change)).collect();
+        sorted.sort_by(|(a, x), (b, y)| (a, &x.ns).cmp(&(b, &y.ns)));
+        let mut jobs: Vec<Job<'_>> = Vec::new();
+        let mut rest = sorted.as_slice();
+        while let Some((action, first)) = rest.first() {
+            let same = rest.iter().take_while(|(a, change)| a == action && change.ns == first.ns).count();
+            let sizes = rest.iter().take(same.min(JOB_CHANGES_MAX)).map(|(_, change)| statement_bytes(*action, change));
+            let (these, others) = rest.split_at(self.fitting(sizes));
+            let changes = these.iter().map(|(_, change)| *change).collect();
+            jobs.push(Job { place: self.place(&first.ns)?, action: *action, changes });
+            rest = others;
+        }
+        Ok(jobs)
+    }
+
+    /// Runs jobs side by side; their changes must commute.
+    pub(crate) async fn run_jobs<'a>(&self, jobs: Vec<Job<'a>>) -> Result<Outcome<'a>, Failure> {
+        let mut requests: Vec<Pin<Box<dyn Future<Output = Result<Outcome<'a>, Failure>> + Send + '_>>> = Vec::new();
+        for job in jobs {
+            requests.push(Box::pin(self.run_job(job)));
+        }
+        let mut running = stream::iter(requests).buffer_unordered(LANES);
+        let mut total = Outcome::default();
+        let mut failed = None;
+        // All are waited for: a request that is under way must not be left to itself.
+        while let Some(result) = running.next().await {
+            match result {
+                Ok(outcome) => total.absorb(outcome),
+                Err(failure) => failed = failed.or(Some(failure)),
+            }
+        }
+        failed.map_or(Ok(total), Err)
+    }
+
+    async fn run_job<'a>(&self, job: Job<'a>) -> Result<Outcome<'a>, Failure> {
+        let reply = self.send(&job, None).await?;
+        let mut outcome = Outcome::default();
+        for error in &reply.errors {
+            let change = *job.changes.get(error.index).ok_or_else(|| Failure::from_write_error(error))?;
+            if is_passing(error.code) {
+                return Err(Failure::from_write_error(error));
+            }
+            if job.action == Action::Insert && error.is_duplicate_of("_id") {
+                outcome.drifted.push(change);
+            } else {
+                outcome.refused.push((change, error.clone()));
+            }
+        }
+        let untouched = job.changes.len().saturating_sub(reply.errors.len() + reply.count);
+        match job.action {
+            Action::Insert => outcome.changed = reply.count,
+            Action::Put => {
+                outcome.changed = reply.modified;
+                outcome.repeated = reply.count.saturating_sub(reply.modified);
+            }
+            Action::Replace => {
+                outcome.changed = reply.count;
+                if untouched > 0 {
+                    outcome.drifted = self.missing(&job).await?;
+                }
+            }
+            Action::Delete => {
+                outcome.changed = reply.count;
+                outcome.repeated = untouched;
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Sends a job's command.
+    pub(crate) async fn send(&self, job: &Job<'_>, session: Option<&mut ClientSession>) -> Result<WriteReply, Failure> {
+        let verb = match job.action {
+            Action::Insert => Verb::Insert,
+            Action::Replace | Action::Put => Verb::Update,
+            Action::Delete => Verb::Delete,
+        };
+        let statements: RawArrayBuf = match job.action {
+            Action::Insert => {
+                job.changes.iter().filter_map(|change| change.after.as_ref()).map(|d| d.as_raw()).collect()
+            }
+            _ => job.changes.iter().map(|change| statement(job.action, change)).collect(),
+        };
+        self.write(&job.place, verb, statements, false, session).await
+    }
+
+    /// The changes of a job whose documents do not exist.
+    pub(crate) async fn missing<'a>(&self, job: &Job<'a>) -> Result<Vec<&'a Change>, Failure> {
+        let ids: Vec<DocId> = job.changes.iter().map(|change| change.id.clone()).collect();
+        let existing = self.existing(&job.place, &ids).await?;
+        Ok(job.changes.iter().copied().filter(|change| !existing.contains(&change.id)).collect())
+    }
+}
+
+/// About the size of a statement: enough to keep a command within its limit.
+fn statement_bytes(action: Action, change: &Change) -> usize {
+    const FRAME: usize = 64;
+    let document = change.after.as_ref().map_or(0, |document| document.as_bytes().len());
+    match action {
+        Action::Insert => document,
+        Action::Replace | Action::Put | Action::Delete => FRAME + document + by_id(&change.id).as_bytes().len(),
+    }
+}

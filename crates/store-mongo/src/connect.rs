@@ -1,0 +1,108 @@
+//! Connecting: finds out within seconds whether a server is there, is one, and lets us in.
+
+use std::{sync::Arc, time::Duration};
+
+use bson::{RawDocumentBuf, rawdoc};
+use mongodb::{
+    Client,
+    error::ErrorKind,
+    options::{ClientOptions, ServerAddress},
+};
+use oplogsync_core::store_error::{Fault, StoreError};
+use tokio::net::TcpStream;
+
+use crate::{
+    error::{Access, Failure},
+    options::Options,
+    scope::Scope,
+    server::Server,
+    store::{Inner, MongoStore},
+    uri::redact,
+};
+
+/// The whole of connecting takes no longer than this.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(4_500);
+/// A host that does not accept a connection within this time is taken as not there.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
+impl MongoStore {
+    /// Connects to the deployment at `uri`, as the node `node`.
+    ///
+    /// Within 5 s it is clear whether the server can be used.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] when nothing listens or answers, [`Fault::Denied`] when the login is
+    /// refused, [`Fault::Incompatible`] when what answers is no MongoDB server from 4.2 on or the
+    /// URI is none. No error shows the user or the password.
+    pub async fn connect(uri: &str, node: &str, scope: Scope, options: Options) -> Result<Self, StoreError> {
+        let connecting = Box::pin(open(uri, options));
+        let opened = match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+            Ok(opened) => opened,
+            Err(_) => Err(Failure::said(Fault::Unavailable, "no server answered in time")),
+        };
+        let (client, server) =
+            opened.map_err(|failure| failure.into_store_error(node, format!("connect to {}", redact(uri))))?;
+        Ok(Self { inner: Arc::new(Inner { client, node: node.into(), scope, options, server }) })
+    }
+}
+
+async fn open(uri: &str, options: Options) -> Result<(Client, Server), Failure> {
+    let mut settings = ClientOptions::parse(uri).await.map_err(|error| unusable_uri(&error))?;
+    settings.server_selection_timeout = Some(options.selection_timeout);
+    settings.connect_timeout.get_or_insert(options.selection_timeout);
+    settings.app_name.get_or_insert_with(|| "oplogsync".to_owned());
+    probe(&settings.hosts).await?;
+    let admitted = settings.credential.is_none();
+    let client = Client::with_options(settings).map_err(|error| unusable_uri(&error))?;
+    let hello = run(&client, rawdoc! { "hello": 1 }).await;
+    let hello = match hello {
+        // Before 4.4.2 a server knows the greeting by its old name only.
+        Err(failure) if failure.code == Some(59) => run(&client, rawdoc! { "isMaster": 1 }).await?,
+        hello => hello?,
+    };
+    let server = Server::from_hello(&hello).map_err(|error| Failure::new(Fault::Incompatible).because(error))?;
+    if !admitted {
+        // A connection that could not log in has failed above already; this names who may not.
+        run(&client, rawdoc! { "connectionStatus": 1 }).await?;
+    }
+    Ok((client, server))
+}
+
+async fn run(client: &Client, command: RawDocumentBuf) -> Result<RawDocumentBuf, Failure> {
+    let reply = client.database("admin").run_raw_command(command).await.map_err(|error| match error.kind.as_ref() {
+        ErrorKind::InvalidResponse { .. } => Failure::from_driver(&error, Access::Read),
+        ErrorKind::ServerSelection { message, .. } if message.contains("requires at least") => {
+            Failure::said(Fault::Incompatible, message.clone())
+        }
+        _ => Failure::from_driver(&error, Access::Read),
+    })?;
+    RawDocumentBuf::try_from(&reply).map_err(|error| Failure::new(Fault::Incompatible).because(error))
+}
+
+/// The driver's words about a URI do not repeat its password.
+fn unusable_uri(error: &mongodb::error::Error) -> Failure {
+    match error.kind.as_ref() {
+        ErrorKind::DnsResolve { message, .. } => Failure::said(Fault::Unavailable, message.clone()),
+        kind => Failure::said(Fault::Incompatible, kind.to_string()),
+    }
+}
+
+/// Fails at once when no host accepts a connection, with the reason of the first.
+async fn probe(hosts: &[ServerAddress]) -> Result<(), Failure> {
+    let mut reason = None;
+    for host in hosts {
+        let ServerAddress::Tcp { host: name, port } = host else { return Ok(()) };
+        let port = port.unwrap_or(27017);
+        let connecting = TcpStream::connect((name.as_str(), port));
+        let words = match tokio::time::timeout(PROBE_TIMEOUT, connecting).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                format!("connection refused at {name}:{port}: is mongod running there?")
+            }
+            Ok(Err(error)) => format!("cannot reach {name}:{port}: {error}"),
+            Err(_) => format!("no answer from {name}:{port}: is the host right, and does the network reach it?"),
+        };
+        reason.get_or_insert(words);
+    }
+    Err(Failure::said(Fault::Unavailable, reason.unwrap_or_else(|| "the uri names no host".to_owned())))
+}

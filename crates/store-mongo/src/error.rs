@@ -1,0 +1,167 @@
+//! [`Failure`]: every error of the driver and the server, classified in this one place.
+
+use std::error::Error;
+
+use mongodb::error::{ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT};
+use oplogsync_core::store_error::{Fault, StoreError};
+
+use crate::command::WriteError;
+
+/// What a request does: a write whose reply is lost may have happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
+}
+
+/// What went wrong, before it is known for whom: becomes a [`StoreError`] at the trait's border.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) fault: Fault,
+    /// The server's error code, if it was the server that said no.
+    pub(crate) code: Option<i32>,
+    /// Whether the whole transaction may be tried again.
+    pub(crate) transient: bool,
+    /// Whether it is unknown if the transaction was committed; the commit may be tried again.
+    pub(crate) commit_unknown: bool,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// The server's or the driver's own words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Said(pub(crate) String);
+
+impl Failure {
+    pub(crate) fn new(fault: Fault) -> Self {
+        Self { fault, code: None, transient: false, commit_unknown: false, source: None }
+    }
+
+    pub(crate) fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// A failure with our own words as its cause.
+    pub(crate) fn said(fault: Fault, words: impl Into<String>) -> Self {
+        Self::new(fault).because(Said(words.into()))
+    }
+
+    /// The same after an earlier request has changed something: "nothing happened" is no longer true.
+    pub(crate) fn after_a_write(mut self) -> Self {
+        if self.fault == Fault::Unavailable {
+            self.fault = Fault::Unknown;
+        }
+        self
+    }
+
+    /// What a server's error code means.
+    pub(crate) fn from_code(code: i32, name: &str, message: &str, access: Access) -> Self {
+        let mut failure = Self::said(fault_of_code(code, access), format!("{name} (code {code}): {message}"));
+        failure.code = Some(code);
+        failure
+    }
+
+    /// What an error of the driver means.
+    pub(crate) fn from_driver(error: &mongodb::error::Error, access: Access) -> Self {
+        let mut failure = match error.kind.as_ref() {
+            ErrorKind::Command(command) => Self::from_code(command.code, &command.code_name, &command.message, access),
+            kind => Self::said(fault_of_kind(kind, access), kind.to_string()),
+        };
+        failure.transient = error.contains_label(TRANSIENT_TRANSACTION_ERROR);
+        failure.commit_unknown = error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT);
+        failure
+    }
+
+    /// What it means that a single write was refused.
+    pub(crate) fn from_write_error(error: &WriteError) -> Self {
+        Self { code: Some(error.code), ..Self::new(fault_of_code(error.code, Access::Write)) }.because(error.clone())
+    }
+
+    /// Our own deadline has passed.
+    pub(crate) fn timeout(access: Access) -> Self {
+        let mut failure = Self::said(lost(access), "the server did not reply in time");
+        failure.transient = true;
+        failure
+    }
+
+    pub(crate) fn into_store_error(self, node: &str, doing: impl Into<Box<str>>) -> StoreError {
+        let error = StoreError::new(node, doing, self.fault);
+        match self.source {
+            Some(source) => error.because(source),
+            None => error,
+        }
+    }
+}
+
+/// The reply of a request is lost.
+fn lost(access: Access) -> Fault {
+    match access {
+        Access::Read => Fault::Unavailable,
+        Access::Write => Fault::Unknown,
+    }
+}
+
+fn fault_of_kind(kind: &ErrorKind, access: Access) -> Fault {
+    match kind {
+        ErrorKind::Authentication { .. } => Fault::Denied,
+        // The driver reports a login that failed earlier as a server that cannot be selected.
+        ErrorKind::ServerSelection { message, .. } if message.contains("Authentication failed") => Fault::Denied,
+        ErrorKind::ServerSelection { .. } | ErrorKind::DnsResolve { .. } | ErrorKind::Shutdown => Fault::Unavailable,
+        ErrorKind::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused => Fault::Unavailable,
+        ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. } => lost(access),
+        // An unknown kind is not retried blindly: it stops with its own words.
+        _ => Fault::Incompatible,
+    }
+}
+
+/// What a server's code means. A write of several documents can be cut off in the middle by any of
+/// the passing conditions, so to a write they say "unknown", not "nothing happened".
+fn fault_of_code(code: i32, access: Access) -> Fault {
+    match code {
+        // Unauthorized, AuthenticationFailed, UserNotFound, ReauthenticationRequired, Atlas.
+        13 | 18 | 11 | 391 | 8000 => Fault::Denied,
+        // OutOfDiskSpace.
+        14031 => Fault::Full,
+        code if is_passing(code) => lost(access),
+        _ => Fault::Incompatible,
+    }
+}
+
+/// Conditions that pass: no primary, shutting down, interrupted, too slow, in conflict.
+pub(crate) fn is_passing(code: i32) -> bool {
+    matches!(
+        code,
+        // Not primary, recovering, shutting down.
+        10107 | 13435 | 13436 | 10058 | 189 | 91 | 11600 | 11601 | 11602
+        // Network between servers.
+        | 6 | 7 | 89 | 9001 | 202
+        // Time limits: LockTimeout, MaxTimeMSExpired, WriteConcernFailed, ExceededTimeLimit, of a transaction.
+        | 24 | 50 | 64 | 262 | 290
+        // LockBusy, CursorNotFound, WriteConflict, no primary found, no majority snapshot yet.
+        | 46 | 43 | 112 | 133 | 134
+        // TransactionTooOld, SnapshotTooOld, SnapshotUnavailable, NoSuchTransaction.
+        | 225 | 239 | 246 | 251
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_passing_condition_leaves_a_write_unknown_and_a_read_undone() {
+        for code in [10107, 13435, 189, 91, 11600, 11602, 112, 50] {
+            assert_eq!(fault_of_code(code, Access::Write), Fault::Unknown, "{code}");
+            assert_eq!(fault_of_code(code, Access::Read), Fault::Unavailable, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_refused_login_a_full_disk_and_an_unknown_code_are_not_retried() {
+        assert_eq!(fault_of_code(13, Access::Write), Fault::Denied);
+        assert_eq!(fault_of_code(18, Access::Read), Fault::Denied);
+        assert_eq!(fault_of_code(14031, Access::Write), Fault::Full);
+        assert_eq!(fault_of_code(987_654, Access::Write), Fault::Incompatible);
+    }
+}

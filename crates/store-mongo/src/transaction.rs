@@ -1,0 +1,188 @@
+//! Applying a batch in one transaction: data and checkpoint become visible and durable as one.
+
+use std::time::{Duration, Instant};
+
+use mongodb::{
+    ClientSession,
+    options::{Acknowledgment, ReadConcern, TransactionOptions, WriteConcern},
+};
+use oplogsync_core::{
+    apply::Mode,
+    batch::{Batch, Change},
+    documents::Applied,
+    ids::OwnerId,
+    store_error::Fault,
+};
+
+use crate::{
+    apply::{count, drift_failure, rejected},
+    bulk::{Action, Job, action},
+    command::WriteError,
+    error::{Access, Failure, is_passing},
+    store::MongoStore,
+    target::Step,
+};
+
+/// The pause before a transaction that lost against another one is tried again.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// How a try ended that did not fail.
+enum Tried<'a> {
+    Done(Applied),
+    /// The batch cannot be applied in a transaction.
+    Unsuitable,
+    /// Some documents of this job did not exist; nothing was written.
+    Missing(Job<'a>),
+}
+
+impl MongoStore {
+    /// Applies a batch in a transaction; `None` when it has to be applied without one.
+    pub(crate) async fn apply_in_transaction(
+        &self,
+        batch: &Batch,
+        changes: &[Change],
+        owner: OwnerId,
+    ) -> Result<Option<Applied>, Failure> {
+        if let Some(first) = self.created_and_gone_again(changes).await? {
+            // An unsuitable checkpoint or owner is the better answer, and may be the reason.
+            self.check_target(batch, owner).await?;
+            return Err(drift_failure(first));
+        }
+        let until = Instant::now() + self.inner.options.request_timeout;
+        loop {
+            let started = self.client().start_session().await;
+            let mut session = started.map_err(|error| Failure::from_driver(&error, Access::Read))?;
+            let tried = self.try_transaction(batch, changes, owner, &mut session).await;
+            match tried {
+                Ok(Tried::Done(applied)) => return Ok(Some(applied)),
+                Ok(Tried::Unsuitable) => {
+                    abort(&mut session).await;
+                    return Ok(None);
+                }
+                Ok(Tried::Missing(job)) => {
+                    abort(&mut session).await;
+                    return Err(self.explain_missing(&job).await?);
+                }
+                Err(failure) => {
+                    abort(&mut session).await;
+                    let again = failure.transient && !failure.commit_unknown && Instant::now() < until;
+                    if !again {
+                        return Err(failure);
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn try_transaction<'a>(
+        &self,
+        batch: &Batch,
+        changes: &'a [Change],
+        owner: OwnerId,
+        session: &mut ClientSession,
+    ) -> Result<Tried<'a>, Failure> {
+        let driver = |error| Failure::from_driver(&error, Access::Write);
+        session.start_transaction().with_options(self.transaction_options()).await.map_err(driver)?;
+        let before = match self.advance(Step::Finish, batch, owner, Some(session)).await {
+            Err(failure) if is_unsuitable(failure.code) => return Ok(Tried::Unsuitable),
+            before => before?,
+        };
+        // An earlier apply without a transaction was cut off: its repeat needs a replay.
+        if before.applying_through >= batch.after().next_index() || !before.drift.is_empty() {
+            return Ok(Tried::Unsuitable);
+        }
+        let planned = changes.iter().filter_map(|change| action(change, Mode::Steady).map(|action| (change, action)));
+        let mut changed = 0;
+        for job in self.jobs(planned)? {
+            let reply = match self.send(&job, Some(session)).await {
+                Err(failure) if is_unsuitable(failure.code) => return Ok(Tried::Unsuitable),
+                reply => reply?,
+            };
+            if let Some(error) = reply.errors.first() {
+                return refused(&job, error);
+            }
+            if reply.count != job.changes.len() {
+                return Ok(Tried::Missing(job));
+            }
+            changed += reply.count;
+        }
+        self.commit(session).await?;
+        Ok(Tried::Done(Applied { changed: count(changed), repeated: 0 }))
+    }
+
+    /// Commits, again and again within the deadline while the outcome is unknown.
+    async fn commit(&self, session: &mut ClientSession) -> Result<(), Failure> {
+        let until = Instant::now() + self.inner.options.request_timeout;
+        loop {
+            let committing = async {
+                session.commit_transaction().await.map_err(|error| Failure::from_driver(&error, Access::Write))
+            };
+            match self.within_deadline(Access::Write, committing).await {
+                Ok(()) => return Ok(()),
+                Err(failure) if failure.commit_unknown && Instant::now() < until => tokio::time::sleep(PAUSE).await,
+                Err(mut failure) => {
+                    if failure.commit_unknown {
+                        failure.fault = Fault::Unknown;
+                    }
+                    return Err(failure);
+                }
+            }
+        }
+    }
+
+    fn transaction_options(&self) -> TransactionOptions {
+        let write = WriteConcern::builder().w(Acknowledgment::Majority).journal(self.inner.options.journal).build();
+        TransactionOptions::builder()
+            .read_concern(ReadConcern::snapshot())
+            .write_concern(write)
+            .max_commit_time(self.inner.options.request_timeout)
+            .build()
+    }
+
+    /// The first change that leaves nothing and should find nothing, but finds a document.
+    async fn created_and_gone_again<'a>(&self, changes: &'a [Change]) -> Result<Option<&'a Change>, Failure> {
+        let void: Vec<Change> =
+            changes.iter().filter(|change| action(change, Mode::Steady).is_none()).cloned().collect();
+        let found = self.drifted_already(&void).await?;
+        let first = found.iter().map(|change| change.index).min();
+        Ok(changes.iter().find(|change| Some(change.index) == first && change.after.is_none()))
+    }
+
+    /// Which document was not there. When all are by now, something wrote meanwhile: try again.
+    async fn explain_missing(&self, job: &Job<'_>) -> Result<Failure, Failure> {
+        let missing = self.missing(job).await?;
+        Ok(match missing.into_iter().min_by_key(|change| change.index) {
+            Some(change) => drift_failure(change),
+            None => Failure::said(Fault::Unavailable, "documents came back while the batch was applied"),
+        })
+    }
+}
+
+/// What it means in a transaction that a document was refused. The transaction is gone.
+fn refused<'a>(job: &Job<'a>, error: &WriteError) -> Result<Tried<'a>, Failure> {
+    let change = job.changes.get(error.index);
+    match change {
+        Some(change) if job.action == Action::Insert && error.is_duplicate_of("_id") => Err(drift_failure(change)),
+        // Another unique index: the order of the writes may be the reason.
+        Some(_) if error.is_duplicate() => Ok(Tried::Unsuitable),
+        _ if is_unsuitable(Some(error.code)) => Ok(Tried::Unsuitable),
+        Some(change) if !is_passing(error.code) => Err(rejected(change).because(error.clone())),
+        _ => Err(Failure::from_write_error(error)),
+    }
+}
+
+/// Conditions that end a transaction, but not the same writes without one.
+fn is_unsuitable(code: Option<i32>) -> bool {
+    matches!(
+        code,
+        // IllegalOperation, OperationNotSupportedInTransaction, TransactionTooLarge (twice), object too large,
+        // DollarPrefixedFieldName, DuplicateKey of the whole command.
+        Some(20 | 263 | 257 | 388 | 10334 | 52 | 11000)
+    )
+}
+
+/// Gives the transaction up. The server does so too, so a failure to say it changes nothing.
+async fn abort(session: &mut ClientSession) {
+    drop(session.abort_transaction().await);
+}

@@ -1,0 +1,90 @@
+//! The texts of connection strings. Whatever shows one shows [`redact`]'s version of it.
+
+const SCHEMES: [&str; 2] = ["mongodb://", "mongodb+srv://"];
+
+/// The URI with user, password and secret-bearing options replaced by `***`, for messages.
+///
+/// The credentials end at the last `@`, so that a password with an `@` in it does not leak.
+pub fn redact(uri: &str) -> String {
+    let start = uri.find("://").map_or(0, |at| at + 3);
+    let (scheme, rest) = uri.split_at(start);
+    let Some(at) = rest.rfind('@') else { return format!("{scheme}{}", redact_options(rest)) };
+    let (_, hosts) = rest.split_at(at + 1);
+    format!("{scheme}***@{}", redact_options(hosts))
+}
+
+/// Options may carry secrets (a token, the password of a key file): their values are not shown,
+/// but for those that are known to be harmless.
+fn redact_options(rest: &str) -> String {
+    const HARMLESS: [&str; 9] = [
+        "directconnection",
+        "replicaset",
+        "authsource",
+        "tls",
+        "ssl",
+        "appname",
+        "heartbeatfrequencyms",
+        "serverselectiontimeoutms",
+        "connecttimeoutms",
+    ];
+    let Some((hosts, options)) = rest.split_once('?') else { return rest.to_owned() };
+    let shown: Vec<String> = options
+        .split('&')
+        .map(|option| match option.split_once('=') {
+            Some((name, _)) if !HARMLESS.contains(&name.to_ascii_lowercase().as_str()) => format!("{name}=***"),
+            Some(_) => option.to_owned(),
+            None => "***".to_owned(),
+        })
+        .collect();
+    format!("{hosts}?{}", shown.join("&"))
+}
+
+/// The database that the URI names, if it names one.
+pub fn database(uri: &str) -> Option<&str> {
+    let rest = SCHEMES.iter().find_map(|scheme| uri.strip_prefix(scheme))?;
+    let rest = rest.rfind('@').and_then(|at| rest.get(at + 1..)).unwrap_or(rest);
+    let (_, path) = rest.split_once('/')?;
+    let name = path.split('?').next().unwrap_or_default();
+    (!name.is_empty()).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_and_password_are_not_shown() {
+        assert_eq!(redact("mongodb://app:secret@localhost:27019/db1"), "mongodb://***@localhost:27019/db1");
+        assert_eq!(redact("mongodb+srv://app:secret@host.example"), "mongodb+srv://***@host.example");
+    }
+
+    #[test]
+    fn a_password_with_an_at_sign_a_slash_or_a_question_mark_does_not_leak() {
+        for password in ["pa@ss", "p/w@x", "a?b=c@d", "@", "x@y@z"] {
+            let shown = redact(&format!("mongodb://app:{password}@localhost:27019/db1?tls=true"));
+            assert_eq!(shown, "mongodb://***@localhost:27019/db1?tls=true", "{password}");
+        }
+    }
+
+    #[test]
+    fn an_option_that_may_carry_a_secret_is_not_shown() {
+        let shown = redact("mongodb://h/?authMechanismProperties=AWS_SESSION_TOKEN:secret&tls=true&secret");
+        assert_eq!(shown, "mongodb://h/?authMechanismProperties=***&tls=true&***");
+    }
+
+    #[test]
+    fn a_uri_without_credentials_and_a_text_that_is_no_uri_stay_readable() {
+        assert_eq!(redact("mongodb://localhost:27019/db1"), "mongodb://localhost:27019/db1");
+        assert_eq!(redact("localhost"), "localhost");
+        assert_eq!(redact("app:secret@localhost"), "***@localhost");
+    }
+
+    #[test]
+    fn the_database_is_what_follows_the_hosts() {
+        assert_eq!(database("mongodb://localhost:27019/db1"), Some("db1"));
+        assert_eq!(database("mongodb://a:p@ss/w@h1,h2:3/db1?replicaSet=rs"), Some("db1"));
+        assert_eq!(database("mongodb://localhost:27019/?tls=true"), None);
+        assert_eq!(database("mongodb://localhost:27019"), None);
+        assert_eq!(database("sled:data/db1"), None);
+    }
+}
