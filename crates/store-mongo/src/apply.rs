@@ -4,132 +4,145 @@
 //! The note is journaled before the data goes out. A note that is merely written before could be
 //! lost in a crash of the server of which the client, asleep at that moment, sees nothing.
 
-use std::collections::HashSet;
-
 use oplogsync_core::{
-    apply::{Existence, Mode},
+    apply::Existence,
     batch::{Batch, Change},
     doc_id::DocId,
     documents::Applied,
     ids::OwnerId,
-    namespace::Namespace,
     store_error::Fault,
 };
 
 use crate::{
-    bulk::{Action, Outcome, action},
+    bulk::{Action, Outcome},
     error::Failure,
-    node_document::Drifted,
+    node_document::DocumentsState,
+    plan::plan,
     store::MongoStore,
-    target::Step,
 };
 
-/// How much of a drift is remembered, so that the note stays a small document.
-const DRIFT_REMEMBERED_MAX: usize = 1000;
-const DRIFT_REMEMBERED_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What the documents of a batch may be found as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pass {
+    /// As the entries before the batch left them.
+    First,
+    /// So, or as the batch leaves them: it was begun before.
+    Again,
+    /// Anything: the documents were taken through their steps one by one.
+    Steps,
+}
 
 impl MongoStore {
     pub(crate) async fn apply_batch(&self, batch: &Batch, owner: OwnerId) -> Result<Applied, Failure> {
-        let changes = batch.fold().map_err(|error| Failure::new(Fault::Corrupt).because(error))?;
+        let changes = batch.fold().map_err(|contradiction| {
+            let (ns, id) = (contradiction.ns.clone(), contradiction.id.clone());
+            let (needs, index) = (contradiction.needs, contradiction.position.index);
+            Failure::new(Fault::Drift { ns, id, needs, index }).because(contradiction)
+        })?;
         // Nothing may be written when a part of the batch cannot be.
         for change in &changes {
             self.place(&change.ns)?;
         }
-        if self.is_transactional()
-            && let Some(applied) = self.apply_in_transaction(batch, &changes, owner).await?
+        let state = self.check_target(batch, owner).await?;
+        let first_pass = state.unfinished().is_none();
+        if first_pass && let Some(drifted) = self.drifted_already(&changes).await? {
+            return Err(drift_failure(drifted));
+        }
+        if first_pass
+            && self.is_transactional()
+            && let Some(applied) = self.apply_in_transaction(&state, batch, &changes, owner).await?
         {
             return Ok(applied);
         }
-        let before = self.advance(Step::Begin, batch, owner, None).await?;
-        let applied = self.apply_noted(batch, &changes, owner, before.applying_through, &before.drift).await;
-        applied.map_err(Failure::after_a_write)
+        self.begin(&state, batch, owner, state.applying.is_some_and(|window| window.steps)).await?;
+        self.apply_begun(&state, batch, &changes, owner).await.map_err(Failure::after_a_write)
     }
 
-    /// Applies a batch that is noted in the node document, which said before that entries up to
-    /// `through` may have been written already, and `drift` was found.
-    async fn apply_noted(
+    /// Applies a batch that is noted as begun. `state` is from before the note.
+    async fn apply_begun(
         &self,
+        state: &DocumentsState,
         batch: &Batch,
         changes: &[Change],
         owner: OwnerId,
-        through: u64,
-        drift: &[Drifted],
     ) -> Result<Applied, Failure> {
-        self.check_mended(drift).await?;
-        // Which of its entries a batch has written before is not known of each, so if any may have
-        // been, all are applied as a replay.
-        let mode = if batch.after().next_index() <= through { Mode::Replay } else { Mode::Steady };
-        let outcome = self.write_changes(batch, changes, mode).await?;
+        let pass = match state.unfinished() {
+            None => Pass::First,
+            Some(window) if window.steps => Pass::Steps,
+            Some(_) => Pass::Again,
+        };
+        let mut outcome = self.write_changes(batch, changes, pass).await?;
+        if !outcome.refused.is_empty() {
+            self.settle_refused(state, batch, owner, &mut outcome).await?;
+        }
         if let Some(first) = outcome.drifted.iter().min_by_key(|change| change.index) {
-            let failure = drift_failure(first);
-            self.remember_drift(owner, &remembered(&outcome.drifted)).await?;
-            return Err(failure);
+            return Err(drift_failure(first));
         }
-        if let Some((change, error)) = outcome.refused.into_iter().min_by_key(|(change, _)| change.index) {
-            return Err(rejected(change).because(error));
+        if let Some(refused) = outcome.refused.into_iter().min_by_key(|refused| refused.change.index) {
+            return Err(rejected(refused.change).because(refused.error));
         }
-        self.advance(Step::Finish, batch, owner, None).await?;
+        self.finish(state, batch, owner, None).await?;
         Ok(Applied { changed: count(outcome.changed), repeated: count(outcome.repeated) })
-    }
-
-    /// What an earlier apply found otherwise than the log says must be as the log says by now:
-    /// the repeat, which is a replay, would write over it without a word.
-    async fn check_mended(&self, drift: &[Drifted]) -> Result<(), Failure> {
-        for drifted in drift {
-            let place = self.place(&drifted.ns)?;
-            let exists = self.existing(&place, std::slice::from_ref(&drifted.id)).await?.contains(&drifted.id);
-            if exists != (drifted.needs == Existence::Present) {
-                let Drifted { ns, id, needs, index } = drifted.clone();
-                return Err(Failure::new(Fault::Drift { ns, id, needs, index }));
-            }
-        }
-        Ok(())
     }
 
     async fn write_changes<'a>(
         &self,
-        batch: &'a Batch,
+        batch: &Batch,
         changes: &'a [Change],
-        mode: Mode,
+        pass: Pass,
     ) -> Result<Outcome<'a>, Failure> {
-        let lost = if mode == Mode::Steady { self.drifted_already(changes).await? } else { Vec::new() };
-        let lost_keys: HashSet<(&Namespace, &DocId)> = lost.iter().map(|change| (&change.ns, &change.id)).collect();
-        let planned = changes
-            .iter()
-            .filter(|change| !lost_keys.contains(&(&change.ns, &change.id)))
-            .filter_map(|change| action(change, mode).map(|action| (change, action)));
-        let mut outcome = self.run_jobs(self.jobs(planned)?).await?;
-        if mode == Mode::Replay && !outcome.drifted.is_empty() {
-            // Inserted already: by the run that was cut off, or with an update in between.
-            let again = std::mem::take(&mut outcome.drifted);
-            let jobs = self.jobs(again.into_iter().map(|change| (change, Action::Put)))?;
-            let replaced = self.run_jobs(jobs).await?;
-            outcome.changed += replaced.changed;
-            outcome.repeated += replaced.repeated;
-            outcome.refused.extend(replaced.refused);
+        let plan = plan(batch, changes, pass);
+        let mut outcome = self.run_jobs(self.jobs(plan.first)?).await?;
+        // Documents that come back under an equal id, once the old ones are gone. They count once.
+        outcome.changed = outcome.changed.saturating_sub(plan.then.len());
+        outcome.absorb(self.run_jobs(self.jobs(plan.then)?).await?);
+        if pass == Pass::First {
+            return Ok(outcome);
         }
-        outcome.drifted.extend(lost);
-        self.settle_refused(batch, mode, &mut outcome).await?;
+        let there = std::mem::take(&mut outcome.drifted);
+        let (repeated, drifted) = self.split_repeated(there).await?;
+        outcome.repeated += repeated.len();
+        match pass {
+            Pass::Steps => {
+                let jobs = self.jobs(drifted.into_iter().map(|change| (change, Action::Put)))?;
+                outcome.absorb(self.run_jobs(jobs).await?);
+            }
+            Pass::First | Pass::Again => outcome.drifted = drifted,
+        }
         Ok(outcome)
     }
 
-    /// What a write could not tell: deletes whose document is not there, and documents that are
-    /// there although the batch both inserts and deletes them.
-    pub(crate) async fn drifted_already<'a>(&self, changes: &'a [Change]) -> Result<Vec<&'a Change>, Failure> {
-        let mut drifted = Vec::new();
+    /// Splits changes by whether their document is what they make of it already, byte for byte.
+    async fn split_repeated<'a>(
+        &self,
+        changes: Vec<&'a Change>,
+    ) -> Result<(Vec<&'a Change>, Vec<&'a Change>), Failure> {
+        let (mut repeated, mut others) = (Vec::new(), Vec::new());
+        for group in changes.chunk_by(|a, b| a.ns == b.ns) {
+            let Some(first) = group.first() else { continue };
+            let ids: Vec<DocId> = group.iter().map(|change| change.id.clone()).collect();
+            let found = self.read_by_ids(&first.ns, &ids).await?;
+            for (change, found) in group.iter().zip(found) {
+                if found.is_some() && found == change.after { repeated.push(*change) } else { others.push(*change) }
+            }
+        }
+        Ok((repeated, others))
+    }
+
+    /// What the writes could not tell without having written already: a delete whose document is
+    /// not there, and a document that is there although the batch both inserts and deletes it. The
+    /// oldest one.
+    async fn drifted_already<'a>(&self, changes: &'a [Change]) -> Result<Option<&'a Change>, Failure> {
+        let mut oldest: Option<&Change> = None;
         for group in changes.chunk_by(|a, b| a.ns == b.ns) {
             let gone: Vec<&Change> = group.iter().filter(|change| change.after.is_none()).collect();
-            let (Some(first), ids) = (gone.first(), gone.iter().map(|change| change.id.clone()).collect::<Vec<_>>())
-            else {
-                continue;
-            };
+            let Some(first) = gone.first() else { continue };
+            let ids: Vec<DocId> = gone.iter().map(|change| change.id.clone()).collect();
             let existing = self.existing(&self.place(&first.ns)?, &ids).await?;
-            drifted.extend(
-                gone.into_iter()
-                    .filter(|change| existing.contains(&change.id) != (change.before == Existence::Present)),
-            );
+            let drifted = |change: &&Change| existing.contains(&change.id) != (change.before == Existence::Present);
+            oldest = gone.into_iter().filter(drifted).chain(oldest).min_by_key(|change| change.index);
         }
-        Ok(drifted)
+        Ok(oldest)
     }
 }
 
@@ -146,23 +159,4 @@ pub(crate) fn drift_failure(change: &Change) -> Failure {
 /// The failure that the server refuses a document.
 pub(crate) fn rejected(change: &Change) -> Failure {
     Failure::new(Fault::Rejected { ns: change.ns.clone(), id: change.id.clone(), index: change.index })
-}
-
-/// As much of a drift as is remembered, oldest entries first.
-fn remembered(drifted: &[&Change]) -> Vec<Drifted> {
-    let mut oldest: Vec<&&Change> = drifted.iter().collect();
-    oldest.sort_by_key(|change| change.index);
-    let mut bytes = 0;
-    oldest
-        .into_iter()
-        .take(DRIFT_REMEMBERED_MAX)
-        .take_while(|change| {
-            bytes += change.id.key().len();
-            bytes <= DRIFT_REMEMBERED_BYTES_MAX
-        })
-        .map(|change| {
-            let (ns, id) = (change.ns.clone(), change.id.clone());
-            Drifted { ns, id, needs: change.before, index: change.index }
-        })
-        .collect()
 }

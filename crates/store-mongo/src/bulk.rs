@@ -2,14 +2,10 @@
 
 use std::pin::Pin;
 
-use bson::{RawArrayBuf, RawDocument, RawDocumentBuf, raw::cstr, rawdoc};
+use bson::{RawArrayBuf, RawDocumentBuf, raw::cstr, rawdoc};
 use futures_util::{StreamExt, stream};
 use mongodb::ClientSession;
-use oplogsync_core::{
-    apply::{Existence, Mode},
-    batch::Change,
-    doc_id::DocId,
-};
+use oplogsync_core::{batch::Change, doc_id::DocId, document::Document};
 
 use crate::{
     command::{Verb, WriteError, WriteReply},
@@ -54,26 +50,23 @@ pub(crate) struct Outcome<'a> {
     /// Changes whose document was not there, or already was.
     pub(crate) drifted: Vec<&'a Change>,
     /// Changes that the server refuses.
-    pub(crate) refused: Vec<(&'a Change, WriteError)>,
+    pub(crate) refused: Vec<Refused<'a>>,
 }
 
-impl<'a> Outcome<'a> {
-    fn absorb(&mut self, other: Self) {
+/// A change that the server refuses, and what was tried.
+#[derive(Debug)]
+pub(crate) struct Refused<'a> {
+    pub(crate) change: &'a Change,
+    pub(crate) action: Action,
+    pub(crate) error: WriteError,
+}
+
+impl Outcome<'_> {
+    pub(crate) fn absorb(&mut self, other: Self) {
         self.changed += other.changed;
         self.repeated += other.repeated;
         self.drifted.extend(other.drifted);
         self.refused.extend(other.refused);
-    }
-}
-
-/// What is to be done for a change; `None` for one that leaves nothing and should find nothing.
-pub(crate) fn action(change: &Change, mode: Mode) -> Option<Action> {
-    match (change.before, &change.after, mode) {
-        (Existence::Absent, Some(_), _) => Some(Action::Insert),
-        (Existence::Present, Some(_), Mode::Steady) => Some(Action::Replace),
-        (Existence::Present, Some(_), Mode::Replay) => Some(Action::Put),
-        (Existence::Present, None, _) | (Existence::Absent, None, Mode::Replay) => Some(Action::Delete),
-        (Existence::Absent, None, Mode::Steady) => None,
     }
 }
 
@@ -84,23 +77,17 @@ pub(crate) fn by_id(id: &DocId) -> RawDocumentBuf {
     rawdoc! { "_id": literally }
 }
 
-/// One statement of a write command.
-pub(crate) fn statement(action: Action, change: &Change) -> RawDocumentBuf {
-    let Some(after) = change.after.as_ref().map(oplogsync_core::document::Document::as_raw) else {
-        return rawdoc! { "q": by_id(&change.id), "limit": 1 };
-    };
-    let update = |document: &RawDocument, upsert: bool| {
-        let mut statement = rawdoc! { "q": by_id(&change.id) };
-        statement.append(cstr!("u"), document);
-        statement.append(cstr!("upsert"), upsert);
-        statement
-    };
-    match action {
-        Action::Insert => after.to_owned(),
-        Action::Replace => update(after, false),
-        Action::Put => update(after, true),
-        Action::Delete => rawdoc! { "q": by_id(&change.id), "limit": 1 },
+/// One statement of an update or delete command.
+fn statement(action: Action, change: &Change) -> RawDocumentBuf {
+    let mut statement = rawdoc! { "q": by_id(&change.id) };
+    match (action, &change.after) {
+        (Action::Delete, _) | (_, None) => statement.append(cstr!("limit"), 1),
+        (_, Some(after)) => {
+            statement.append(cstr!("u"), after.as_raw());
+            statement.append(cstr!("upsert"), action == Action::Put);
+        }
     }
+    statement
 }
 
 impl MongoStore {
@@ -154,7 +141,7 @@ impl MongoStore {
             if job.action == Action::Insert && error.is_duplicate_of("_id") {
                 outcome.drifted.push(change);
             } else {
-                outcome.refused.push((change, error.clone()));
+                outcome.refused.push(Refused { change, action: job.action, error: error.clone() });
             }
         }
         let untouched = job.changes.len().saturating_sub(reply.errors.len() + reply.count);

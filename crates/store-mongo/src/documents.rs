@@ -19,6 +19,7 @@ use oplogsync_core::{
 use crate::{
     bulk::by_id,
     error::{Access, Failure},
+    node_document::DocumentsState,
     query::Flow,
     scope::Place,
     store::MongoStore,
@@ -59,6 +60,12 @@ impl Documents for MongoStore {
         })
     }
 
+    async fn unfinished(&self) -> Result<Option<u64>, StoreError> {
+        let state = self.documents_state().await;
+        let index = |state: DocumentsState| state.unfinished().map(|window| window.index);
+        state.map(index).map_err(|failure| self.store_error("read what is unfinished", failure))
+    }
+
     async fn stop(&self) -> Result<Option<Stop>, StoreError> {
         let state = self.documents_state().await;
         state.map(|state| state.stop).map_err(|failure| self.store_error("read why the node has stopped", failure))
@@ -87,7 +94,7 @@ struct Unusable {
 }
 
 impl MongoStore {
-    async fn read_by_ids(&self, ns: &Namespace, ids: &[DocId]) -> Result<Vec<Option<Document>>, Failure> {
+    pub(crate) async fn read_by_ids(&self, ns: &Namespace, ids: &[DocId]) -> Result<Vec<Option<Document>>, Failure> {
         let place = self.place(ns)?;
         let mut found: HashMap<DocId, Document> = HashMap::with_capacity(ids.len());
         for filter in filters(ids) {

@@ -27,6 +27,7 @@ mod leases;
 mod log;
 mod node_document;
 mod options;
+mod plan;
 mod query;
 mod scope;
 mod server;

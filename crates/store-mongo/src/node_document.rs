@@ -4,23 +4,20 @@
 //! { _id: "log",       v: 1, log, floor: <anchor> }
 //! { _id: "ack:NAME",  v: 1, replica: NAME, at: <anchor> }
 //! { _id: "writer",    v: 1, lease }
-//! { _id: "documents", v: 1, lease, checkpoint: <anchor and log>, applyingThrough, drift, stop }
+//! { _id: "documents", v: 1, lease, checkpoint: <anchor and log>, applying: { index, hash, steps }, stop }
 //! ```
 //!
 //! The checkpoint stands in one document with the lease of the documents, so that one atomic
 //! update checks its owner, its former value, and moves it.
 
-use bson::{RawArrayBuf, RawBson, RawDocument, RawDocumentBuf, Timestamp, rawdoc};
+use bson::{RawDocument, RawDocumentBuf, Timestamp, rawdoc};
 use oplogsync_core::{
-    apply::Existence,
     checkpoint::{Checkpoint, Stop},
     clock::OpTime,
-    doc_id::DocId,
     hash::Hash,
     ids::{LogId, OwnerId},
     lease::Lease,
     log::Acknowledgement,
-    namespace::Namespace,
     position::{Anchor, Position},
     store_error::Fault,
 };
@@ -43,13 +40,15 @@ pub(crate) struct LogState {
     pub(crate) floor: Anchor,
 }
 
-/// A document that an apply found otherwise than the log says, remembered until it is mended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Drifted {
-    pub(crate) ns: Namespace,
-    pub(crate) id: DocId,
-    pub(crate) needs: Existence,
+/// A batch that is being written, or was, in part, when its writer was cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Window {
+    /// The index of its last entry.
     pub(crate) index: u64,
+    /// The hash of its last entry.
+    pub(crate) hash: Hash,
+    /// Whether documents may be at any of their steps within the batch, not only at its ends.
+    pub(crate) steps: bool,
 }
 
 /// What the node knows about its documents.
@@ -57,10 +56,7 @@ pub(crate) struct Drifted {
 pub(crate) struct DocumentsState {
     pub(crate) lease: Option<Lease>,
     pub(crate) checkpoint: Option<Checkpoint>,
-    /// Entries up to this index may have been written already.
-    pub(crate) applying_through: u64,
-    /// What the last apply found otherwise than the log says.
-    pub(crate) drift: Vec<Drifted>,
+    pub(crate) applying: Option<Window>,
     pub(crate) stop: Option<Stop>,
 }
 
@@ -198,27 +194,26 @@ fn decode_stop(document: &RawDocument) -> Result<Stop, FieldError> {
     Ok(stop)
 }
 
-pub(crate) fn encode_drift(drift: &[Drifted]) -> RawArrayBuf {
-    let each = |drifted: &Drifted| {
-        rawdoc! {
-            "ns": drifted.ns.as_str(), "id": RawBson::from(drifted.id.value()),
-            "present": drifted.needs == Existence::Present, "index": counted(drifted.index),
-        }
-    };
-    drift.iter().map(each).collect()
+pub(crate) fn encode_window(window: &Window) -> RawDocumentBuf {
+    rawdoc! {
+        "index": counted(window.index), "hash": bytes16(window.hash.to_bytes()), "steps": window.steps,
+    }
 }
 
-fn decode_drift(document: &RawDocument) -> Result<Drifted, FieldError> {
+fn decode_window(document: &RawDocument) -> Result<Window, FieldError> {
     let mut fields = Fields::new(document)?;
-    let ns = Namespace::new(fields.text("ns")?).map_err(|_| FieldError::Type("ns"))?;
-    let id = DocId::new(fields.take("id")?.into()).map_err(|_| FieldError::Type("id"))?;
-    let needs = if fields.boolean("present")? { Existence::Present } else { Existence::Absent };
-    let drifted = Drifted { ns, id, needs, index: fields.count("index")? };
+    let hash = Hash::from_bytes(fields.bytes16("hash")?);
+    let window = Window { index: fields.count("index")?, hash, steps: fields.boolean("steps")? };
     fields.end()?;
-    Ok(drifted)
+    Ok(window)
 }
 
 impl DocumentsState {
+    /// The batch that was begun and is not finished, if there is one.
+    pub(crate) fn unfinished(&self) -> Option<Window> {
+        self.applying.filter(|window| self.checkpoint.is_none_or(|done| window.index > done.anchor.position.index))
+    }
+
     pub(crate) fn decode(document: &RawDocument) -> Result<Self, Failure> {
         Self::read(document).map_err(unreadable(DOCUMENTS))
     }
@@ -227,25 +222,10 @@ impl DocumentsState {
         let mut fields = Fields::new(document)?;
         fields.version()?;
         fields.text("_id")?;
-        let mut drift = Vec::new();
-        if let Some(value) = fields.optional("drift") {
-            for each in value.as_array().ok_or(FieldError::Type("drift"))? {
-                let each = each.map_err(|_| FieldError::Malformed)?;
-                drift.push(decode_drift(each.as_document().ok_or(FieldError::Type("drift"))?)?);
-            }
-        }
-        let applying_through = match fields.optional("applyingThrough") {
-            None => 0,
-            Some(value) => {
-                let index = value.as_i64().and_then(|index| u64::try_from(index).ok());
-                index.ok_or(FieldError::Type("applyingThrough"))?
-            }
-        };
         let state = Self {
             lease: fields.optional_document("lease")?.map(decode_lease).transpose()?,
             checkpoint: fields.optional_document("checkpoint")?.map(decode_checkpoint).transpose()?,
-            applying_through,
-            drift,
+            applying: fields.optional_document("applying")?.map(decode_window).transpose()?,
             stop: fields.optional_document("stop")?.map(decode_stop).transpose()?,
         };
         fields.end()?;

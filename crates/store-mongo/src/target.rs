@@ -1,6 +1,6 @@
 //! The node document of the documents: checkpoint, owner, stop, and what is being applied.
 
-use bson::{Bson, RawDocument, RawDocumentBuf, raw::cstr, rawdoc};
+use bson::{Bson, RawDocumentBuf, raw::cstr, rawdoc};
 use mongodb::ClientSession;
 use oplogsync_core::{
     batch::Batch,
@@ -14,18 +14,9 @@ use oplogsync_core::{
 use crate::{
     entry_document::bytes16,
     error::{Access, Failure},
-    node_document::{DOCUMENTS, DocumentsState, Drifted, counted, encode_checkpoint, encode_drift, encode_stop},
+    node_document::{DOCUMENTS, DocumentsState, Window, counted, encode_checkpoint, encode_stop, encode_window},
     store::MongoStore,
 };
-
-/// Which update of the node document an apply makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// Says up to which entry the documents are about to be written.
-    Begin,
-    /// Moves the checkpoint.
-    Finish,
-}
 
 impl MongoStore {
     pub(crate) async fn documents_state(&self) -> Result<DocumentsState, Failure> {
@@ -35,26 +26,72 @@ impl MongoStore {
         }
     }
 
-    /// Updates the node document, if `owner` holds the lease and the checkpoint is what the batch
-    /// follows, and returns it as it was before.
-    pub(crate) async fn advance(
+    /// The state, if the batch follows the checkpoint, continues what is unfinished, and `owner`
+    /// holds the lease.
+    pub(crate) async fn check_target(&self, batch: &Batch, owner: OwnerId) -> Result<DocumentsState, Failure> {
+        let state = self.documents_state().await?;
+        match objection(&state, batch, owner) {
+            None => Ok(state),
+            Some(failure) => Err(failure),
+        }
+    }
+
+    /// Notes durably that the batch is about to be written.
+    pub(crate) async fn begin(
         &self,
-        step: Step,
+        state: &DocumentsState,
+        batch: &Batch,
+        owner: OwnerId,
+        steps: bool,
+    ) -> Result<(), Failure> {
+        let window = Window { index: batch.last().position.index, hash: batch.last().hash, steps };
+        let update = rawdoc! { "$set": { "applying": encode_window(&window) } };
+        self.advance(state, update, batch, owner, None).await
+    }
+
+    /// Moves the checkpoint to the end of the batch.
+    pub(crate) async fn finish(
+        &self,
+        state: &DocumentsState,
         batch: &Batch,
         owner: OwnerId,
         session: Option<&mut ClientSession>,
-    ) -> Result<DocumentsState, Failure> {
-        let place = self.own("node");
-        let known = self.expected_checkpoint(batch).await?;
-        let update = match step {
-            Step::Begin => rawdoc! { "$max": { "applyingThrough": counted(batch.last().position.index) } },
-            Step::Finish => rawdoc! {
-                "$set": { "checkpoint": encode_checkpoint(&Checkpoint { log: batch.log(), anchor: batch.last() }) },
-                "$unset": { "stop": "", "drift": "" },
-            },
+    ) -> Result<(), Failure> {
+        let checkpoint = Checkpoint { log: batch.log(), anchor: batch.last() };
+        let update = rawdoc! {
+            "$set": { "checkpoint": encode_checkpoint(&checkpoint) }, "$unset": { "stop": "", "applying": "" },
         };
+        self.advance(state, update, batch, owner, session).await
+    }
+
+    /// Updates the node document, if the owner, the checkpoint and what is being applied still are
+    /// what they were in `state`, or what they became for this batch.
+    async fn advance(
+        &self,
+        state: &DocumentsState,
+        update: RawDocumentBuf,
+        batch: &Batch,
+        owner: OwnerId,
+        session: Option<&mut ClientSession>,
+    ) -> Result<(), Failure> {
+        let mut filter = rawdoc! { "_id": DOCUMENTS, "lease.owner": bytes16(owner.to_bytes()) };
+        match &state.checkpoint {
+            None => filter.append(cstr!("checkpoint"), rawdoc! { "$exists": false }),
+            Some(checkpoint) => filter.append(cstr!("checkpoint"), rawdoc! { "$eq": encode_checkpoint(checkpoint) }),
+        }
+        // Another batch from the same checkpoint would be another history.
+        let index = counted(batch.last().position.index);
+        let hash = bytes16(batch.last().hash.to_bytes());
+        filter.append(
+            cstr!("$or"),
+            bson::rawbson!([
+                { "applying": { "$exists": false } },
+                { "applying.index": index, "applying.hash": hash },
+            ]),
+        );
+        let place = self.own("node");
         let mut command = rawdoc! {
-            "findAndModify": place.collection.as_str(), "query": filter(owner, known.as_ref()), "update": update,
+            "findAndModify": place.collection.as_str(), "query": filter, "update": update, "fields": { "_id": 1 },
         };
         if session.is_none() {
             command.append(cstr!("writeConcern"), self.write_concern());
@@ -64,68 +101,16 @@ impl MongoStore {
             return Err(Failure::said(Fault::Unknown, "the update of the checkpoint is not durable yet"));
         }
         match reply.get("value") {
-            Some(Bson::Document(before)) => {
-                let before =
-                    RawDocumentBuf::try_from(before).map_err(|error| Failure::new(Fault::Corrupt).because(error))?;
-                DocumentsState::decode(&before)
-            }
+            Some(Bson::Document(_)) => Ok(()),
             _ => Err(self.why_not(batch, owner).await?),
         }
-    }
-
-    /// The checkpoint that must stand for the batch to be applied: what it follows, where nothing
-    /// counts as the origin of its log.
-    async fn expected_checkpoint(&self, batch: &Batch) -> Result<Option<Checkpoint>, Failure> {
-        let after = Checkpoint { log: batch.log(), anchor: *batch.after() };
-        let is_origin = after.anchor == Entry::origin(batch.log());
-        // Only a batch that follows the origin may find no checkpoint, or one at the origin.
-        Ok(if is_origin && self.documents_state().await?.checkpoint.is_none() { None } else { Some(after) })
-    }
-
-    /// Fails when the batch does not follow the checkpoint or `owner` does not hold the lease.
-    pub(crate) async fn check_target(&self, batch: &Batch, owner: OwnerId) -> Result<(), Failure> {
-        let state = self.documents_state().await?;
-        let follows = match state.checkpoint {
-            Some(checkpoint) => checkpoint.log == batch.log() && checkpoint.anchor == *batch.after(),
-            None => *batch.after() == Entry::origin(batch.log()),
-        };
-        let owns = state.lease.is_some_and(|lease| lease.owner == owner);
-        if follows && owns { Ok(()) } else { Err(self.why_not(batch, owner).await?) }
     }
 
     /// Why the node document did not match.
     async fn why_not(&self, batch: &Batch, owner: OwnerId) -> Result<Failure, Failure> {
         let state = self.documents_state().await?;
-        match state.lease {
-            Some(lease) if lease.owner == owner => {
-                let found = state.checkpoint.map_or(Position::default(), |checkpoint| checkpoint.anchor.position);
-                let failure = Failure::new(Fault::CheckpointMoved { found });
-                Ok(match state.checkpoint {
-                    Some(checkpoint) if checkpoint.log != batch.log() => failure.because(crate::error::Said(format!(
-                        "the checkpoint follows log {}, the batch belongs to log {}",
-                        checkpoint.log,
-                        batch.log()
-                    ))),
-                    _ => failure,
-                })
-            }
-            Some(lease) => Ok(Failure::new(Fault::Busy { holder: lease.holder })),
-            None => {
-                Ok(Failure::new(Fault::Busy { holder: "nobody (the lease was given up or taken away)".to_owned() }))
-            }
-        }
-    }
-
-    /// Remembers what was found otherwise than the log says, so that a repeat does not write over it.
-    pub(crate) async fn remember_drift(&self, owner: OwnerId, drift: &[Drifted]) -> Result<(), Failure> {
-        let mut filter = rawdoc! { "_id": DOCUMENTS };
-        append_owner(&mut filter, owner);
-        let update = if drift.is_empty() {
-            rawdoc! { "$unset": { "drift": "" } }
-        } else {
-            rawdoc! { "$set": { "drift": encode_drift(drift) } }
-        };
-        self.swap_node_document(filter, update, false).await.map(drop)
+        let passing = || Failure::said(Fault::Unavailable, "the node document changed to and fro meanwhile");
+        Ok(objection(&state, batch, owner).unwrap_or_else(passing))
     }
 
     pub(crate) async fn write_stop(&self, stop: &Stop) -> Result<(), Failure> {
@@ -138,20 +123,36 @@ impl MongoStore {
     }
 }
 
-fn append_owner(filter: &mut RawDocumentBuf, owner: OwnerId) {
-    filter.append(cstr!("lease.owner"), bytes16(owner.to_bytes()));
-}
-
-fn filter(owner: OwnerId, checkpoint: Option<&Checkpoint>) -> RawDocumentBuf {
-    let mut filter = rawdoc! { "_id": DOCUMENTS };
-    append_owner(&mut filter, owner);
-    match checkpoint {
-        None => filter.append(cstr!("checkpoint"), rawdoc! { "$exists": false }),
-        Some(checkpoint) => {
-            let stored = encode_checkpoint(checkpoint);
-            let stored: &RawDocument = &stored;
-            filter.append(cstr!("checkpoint"), rawdoc! { "$eq": stored.to_owned() });
+/// Why a batch may not be applied by `owner`, if it may not.
+fn objection(state: &DocumentsState, batch: &Batch, owner: OwnerId) -> Option<Failure> {
+    let found = state.checkpoint.map_or(Position::default(), |checkpoint| checkpoint.anchor.position);
+    let moved = Failure::new(Fault::CheckpointMoved { found });
+    match state.checkpoint {
+        Some(checkpoint) if checkpoint.log != batch.log() => {
+            let words =
+                format!("the checkpoint follows log {}, the batch belongs to log {}", checkpoint.log, batch.log());
+            return Some(Failure::said(moved.fault, words));
         }
+        Some(checkpoint) if checkpoint.anchor != *batch.after() => return Some(moved),
+        None if *batch.after() != Entry::origin(batch.log()) => return Some(moved),
+        _ => {}
     }
-    filter
+    match &state.lease {
+        Some(lease) if lease.owner == owner => {}
+        Some(lease) => return Some(Failure::new(Fault::Busy { holder: lease.holder.clone() })),
+        None => return Some(Failure::new(Fault::Busy { holder: "nobody with a lease".to_owned() })),
+    }
+    let (window, last) = (state.unfinished()?, batch.last());
+    if window.index != last.position.index {
+        let words = format!("a batch up to entry {} is unfinished, and must be applied first", window.index);
+        return Some(Failure::said(Fault::Defect, words));
+    }
+    let rewritten = || {
+        let words = format!(
+            "entry {} was another one when its batch was begun: the source was rewritten, sync the node anew",
+            window.index
+        );
+        Failure::said(Fault::Incompatible, words)
+    };
+    (window.hash != last.hash).then(rewritten)
 }

@@ -7,7 +7,6 @@ use mongodb::{
     options::{Acknowledgment, ReadConcern, TransactionOptions, WriteConcern},
 };
 use oplogsync_core::{
-    apply::Mode,
     batch::{Batch, Change},
     documents::Applied,
     ids::OwnerId,
@@ -15,12 +14,13 @@ use oplogsync_core::{
 };
 
 use crate::{
-    apply::{count, drift_failure, rejected},
-    bulk::{Action, Job, action},
+    apply::{Pass, count, drift_failure, rejected},
+    bulk::{Action, Job},
     command::WriteError,
     error::{Access, Failure, is_passing},
+    node_document::DocumentsState,
+    plan::plan,
     store::MongoStore,
-    target::Step,
 };
 
 /// The pause before a transaction that lost against another one is tried again.
@@ -39,20 +39,16 @@ impl MongoStore {
     /// Applies a batch in a transaction; `None` when it has to be applied without one.
     pub(crate) async fn apply_in_transaction(
         &self,
+        state: &DocumentsState,
         batch: &Batch,
         changes: &[Change],
         owner: OwnerId,
     ) -> Result<Option<Applied>, Failure> {
-        if let Some(first) = self.created_and_gone_again(changes).await? {
-            // An unsuitable checkpoint or owner is the better answer, and may be the reason.
-            self.check_target(batch, owner).await?;
-            return Err(drift_failure(first));
-        }
         let until = Instant::now() + self.inner.options.request_timeout;
         loop {
             let started = self.client().start_session().await;
             let mut session = started.map_err(|error| Failure::from_driver(&error, Access::Read))?;
-            let tried = self.try_transaction(batch, changes, owner, &mut session).await;
+            let tried = self.try_transaction(state, batch, changes, owner, &mut session).await;
             match tried {
                 Ok(Tried::Done(applied)) => return Ok(Some(applied)),
                 Ok(Tried::Unsuitable) => {
@@ -77,6 +73,7 @@ impl MongoStore {
 
     async fn try_transaction<'a>(
         &self,
+        state: &DocumentsState,
         batch: &Batch,
         changes: &'a [Change],
         owner: OwnerId,
@@ -84,17 +81,16 @@ impl MongoStore {
     ) -> Result<Tried<'a>, Failure> {
         let driver = |error| Failure::from_driver(&error, Access::Write);
         session.start_transaction().with_options(self.transaction_options()).await.map_err(driver)?;
-        let before = match self.advance(Step::Finish, batch, owner, Some(session)).await {
+        match self.finish(state, batch, owner, Some(session)).await {
             Err(failure) if is_unsuitable(failure.code) => return Ok(Tried::Unsuitable),
-            before => before?,
-        };
-        // An earlier apply without a transaction was cut off: its repeat needs a replay.
-        if before.applying_through >= batch.after().next_index() || !before.drift.is_empty() {
-            return Ok(Tried::Unsuitable);
+            moved => moved?,
         }
-        let planned = changes.iter().filter_map(|change| action(change, Mode::Steady).map(|action| (change, action)));
+        let plan = plan(batch, changes, Pass::First);
+        let (mut jobs, then) = (self.jobs(plan.first)?, self.jobs(plan.then)?);
+        let both = then.iter().map(|job| job.changes.len()).sum::<usize>();
+        jobs.extend(then);
         let mut changed = 0;
-        for job in self.jobs(planned)? {
+        for job in jobs {
             let reply = match self.send(&job, Some(session)).await {
                 Err(failure) if is_unsuitable(failure.code) => return Ok(Tried::Unsuitable),
                 reply => reply?,
@@ -108,7 +104,7 @@ impl MongoStore {
             changed += reply.count;
         }
         self.commit(session).await?;
-        Ok(Tried::Done(Applied { changed: count(changed), repeated: 0 }))
+        Ok(Tried::Done(Applied { changed: count(changed.saturating_sub(both)), repeated: 0 }))
     }
 
     /// Commits, again and again within the deadline while the outcome is unknown.
@@ -138,15 +134,6 @@ impl MongoStore {
             .write_concern(write)
             .max_commit_time(self.inner.options.request_timeout)
             .build()
-    }
-
-    /// The first change that leaves nothing and should find nothing, but finds a document.
-    async fn created_and_gone_again<'a>(&self, changes: &'a [Change]) -> Result<Option<&'a Change>, Failure> {
-        let void: Vec<Change> =
-            changes.iter().filter(|change| action(change, Mode::Steady).is_none()).cloned().collect();
-        let found = self.drifted_already(&void).await?;
-        let first = found.iter().map(|change| change.index).min();
-        Ok(changes.iter().find(|change| Some(change.index) == first && change.after.is_none()))
     }
 
     /// Which document was not there. When all are by now, something wrote meanwhile: try again.

@@ -1,0 +1,189 @@
+//! Servers that fail or die in the middle of something.
+
+use bson::{Document as BsonDocument, doc, rawdoc};
+use mongodb::Client;
+use oplogsync_core::{
+    batch::Batch,
+    documents::Documents,
+    limits::Limits,
+    log::{Appended, Log},
+    store_error::Fault,
+    testing::{
+        chain::{Chain, log_id, valid},
+        documents::{id, namespace, only_id},
+    },
+};
+use oplogsync_mongod::{
+    ReplicaSet, Server,
+    testing::{binary, test_options},
+};
+
+use crate::fixture::{Fixture, words};
+
+const ALL: Limits = Limits { entries_max: 1000, bytes_max: usize::MAX };
+
+async fn fail_command(client: &Client, skip: i32, data: BsonDocument) {
+    let command = doc! { "configureFailPoint": "failCommand", "mode": { "skip": skip }, "data": data };
+    client.database("admin").run_command(command).await.expect("the failpoint is set");
+}
+
+async fn heal(client: &Client) {
+    let command = doc! { "configureFailPoint": "failCommand", "mode": "off" };
+    client.database("admin").run_command(command).await.expect("the failpoint is off");
+}
+
+/// Documents 1 to 3, and a batch that inserts, replaces, deletes, and lets one come back.
+async fn prepared(fixture: &Fixture) -> (Chain, Batch) {
+    let ns = namespace("items");
+    let mut chain = Chain::new(log_id(1));
+    for number in 1..=4 {
+        chain.insert(&ns, only_id(number));
+    }
+    fixture.apply(&chain.take_batch()).await.expect("it is applied");
+    chain.insert(&ns, rawdoc! { "_id": 5, "a": 1 }).update(&ns, rawdoc! { "_id": 5, "a": 2 });
+    chain.update(&ns, rawdoc! { "_id": 1, "a": 1 }).delete(&ns, id(2));
+    chain.delete(&ns, id(3)).insert(&ns, only_id(3_i64)).insert(&ns, only_id(6)).delete(&ns, id(6));
+    let batch = chain.take_batch();
+    (chain, batch)
+}
+
+fn after() -> Vec<Vec<u8>> {
+    [rawdoc! { "_id": 1, "a": 1 }, only_id(3_i64), only_id(4), rawdoc! { "_id": 5, "a": 2 }]
+        .map(|raw| valid(raw).as_bytes().to_vec())
+        .to_vec()
+}
+
+#[tokio::test]
+async fn cut_off_at_every_command_and_applied_again_the_documents_are_byte_equal() {
+    let Some(binary) = binary().await else { return };
+    let standalone = Server::start(&binary, test_options()).await.expect("it starts");
+    let set = ReplicaSet::start(&binary, "crash", 1, test_options()).await.expect("it starts");
+    for (kind, uri) in [("standalone", standalone.uri()), ("set", set.uri())] {
+        let admin = Client::with_uri_str(&uri).await.unwrap();
+        let mut cut_at_all = 0;
+        for skip in 0..20 {
+            let fixture = Fixture::new(&uri, &format!("{kind}_{skip}")).await;
+            let (_, batch) = prepared(&fixture).await;
+            let writes = ["findAndModify", "insert", "update", "delete", "commitTransaction"];
+            let closing = doc! { "failCommands": &writes[..], "closeConnection": true, "appName": "oplogsync" };
+            fail_command(&admin, skip, closing).await;
+            let result = fixture.apply(&batch).await;
+            heal(&admin).await;
+            let Err(error) = result else {
+                assert_eq!(fixture.items().await, after());
+                break;
+            };
+            cut_at_all += 1;
+            assert!(matches!(error.fault(), Fault::Unknown | Fault::Unavailable), "{skip}: {}", words(&error));
+            let unfinished = fixture.store.unfinished().await.unwrap();
+            assert!(unfinished.is_none_or(|end| end == batch.last().position.index), "{unfinished:?}");
+            let again = fixture.apply(&batch).await.unwrap_or_else(|error| panic!("{kind} {skip}: {}", words(&error)));
+            assert!(kind == "set" || again.changed + again.repeated >= 4, "{again:?}");
+            assert_eq!(fixture.items().await, after(), "{kind} {skip}");
+            assert_eq!(fixture.store.unfinished().await.unwrap(), None);
+        }
+        assert!((3..19).contains(&cut_at_all), "{kind}: it was cut {cut_at_all} times");
+    }
+}
+
+#[tokio::test]
+async fn an_unfinished_batch_must_be_finished_before_another() {
+    let Some(binary) = binary().await else { return };
+    let server = Server::start(&binary, test_options()).await.expect("it starts");
+    let fixture = Fixture::new(&server.uri(), "unfinished").await;
+    let (_, batch) = prepared(&fixture).await;
+    let client = Client::with_uri_str(server.uri()).await.unwrap();
+    fail_command(
+        &client,
+        1,
+        doc! { "failCommands": ["findAndModify"], "closeConnection": true, "appName": "oplogsync" },
+    )
+    .await;
+    assert!(fixture.apply(&batch).await.is_err());
+    heal(&client).await;
+    assert_eq!(fixture.store.unfinished().await.unwrap(), Some(batch.last().position.index));
+    let part = Batch::new(batch.log(), *batch.after(), batch.entries()[..2].to_vec()).unwrap();
+    assert_eq!(fixture.apply(&part).await.unwrap_err().fault(), &Fault::Defect);
+    let again = fixture.apply(&batch).await.expect("the same batch is finished");
+    assert!(again.repeated >= 2, "{again:?}");
+    assert_eq!(fixture.items().await, after());
+}
+
+#[tokio::test]
+async fn a_server_killed_between_data_and_checkpoint_has_lost_nothing_and_the_repeat_completes_it() {
+    let Some(binary) = binary().await else { return };
+    let mut server = Server::start(&binary, test_options()).await.expect("it starts");
+    let batch = {
+        let fixture = Fixture::new(&server.uri(), "killed").await;
+        let (_, batch) = prepared(&fixture).await;
+        let client = Client::with_uri_str(server.uri()).await.unwrap();
+        let blocking = doc! { "failCommands": ["findAndModify"], "blockConnection": true, "blockTimeMS": 60_000, "appName": "oplogsync" };
+        fail_command(&client, 1, blocking).await;
+        let written = async {
+            loop {
+                if fixture.items().await == after() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            result = fixture.apply(&batch) => panic!("the checkpoint is blocked: {result:?}"),
+            () = written => {}
+        }
+        server.kill().expect("it is killed");
+        batch
+    };
+    server.restart().await.expect("it starts again");
+    let fixture = Fixture::new(&server.uri(), "killed").await;
+    assert_eq!(fixture.items().await, after(), "what was journaled is there");
+    assert_eq!(fixture.store.unfinished().await.unwrap(), Some(batch.last().position.index));
+    let again = fixture.apply(&batch).await.expect("it is applied again");
+    assert_eq!(fixture.items().await, after());
+    assert!(again.repeated > 0, "{again:?}");
+}
+
+#[tokio::test]
+async fn an_append_whose_reply_was_lost_is_unknown_and_the_same_call_completes_it() {
+    let Some(binary) = binary().await else { return };
+    let server = Server::start(&binary, test_options()).await.expect("it starts");
+    let set = ReplicaSet::start(&binary, "append", 1, test_options()).await.expect("it starts");
+    for uri in [server.uri(), set.uri()] {
+        let fixture = Fixture::new(&uri, "append").await;
+        let client = Client::with_uri_str(&uri).await.unwrap();
+        fixture.store.create_log(log_id(1)).await.unwrap();
+        let entries = Chain::new(log_id(1)).noops(5).take();
+        let cut = |data: BsonDocument| {
+            let mut data = data;
+            data.extend(doc! { "failCommands": ["insert"], "appName": "oplogsync" });
+            data
+        };
+        fail_command(&client, 0, cut(doc! { "closeConnection": true })).await;
+        assert_eq!(fixture.store.append(&entries).await.unwrap_err().fault(), &Fault::Unknown);
+        fail_command(&client, 0, cut(doc! { "writeConcernError": { "code": 64, "errmsg": "slow" } })).await;
+        assert_eq!(fixture.store.append(&entries).await.unwrap_err().fault(), &Fault::Unknown);
+        fail_command(&client, 0, cut(doc! { "errorCode": 13 })).await;
+        assert_eq!(fixture.store.append(&entries).await.unwrap_err().fault(), &Fault::Denied);
+        fail_command(&client, 0, cut(doc! { "errorCode": 14031 })).await;
+        assert_eq!(fixture.store.append(&entries).await.unwrap_err().fault(), &Fault::Full);
+        heal(&client).await;
+        assert_eq!(fixture.store.append(&entries).await.expect("it is completed"), Appended::All);
+        assert_eq!(fixture.store.append(&entries).await.expect("it is complete"), Appended::All);
+        assert_eq!(fixture.store.read(1, ALL).await.unwrap(), entries);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_gone_is_unavailable_within_seconds_and_nothing_was_appended() {
+    let Some(binary) = binary().await else { return };
+    let mut server = Server::start(&binary, test_options()).await.expect("it starts");
+    let fixture = Fixture::new(&server.uri(), "gone").await;
+    fixture.store.create_log(log_id(1)).await.unwrap();
+    let entries = Chain::new(log_id(1)).noops(2).take();
+    server.kill().expect("it is killed");
+    let error = fixture.store.append(&entries).await.unwrap_err();
+    assert_eq!(error.fault(), &Fault::Unavailable, "{}", words(&error));
+    server.restart().await.expect("it starts again");
+    assert_eq!(fixture.store.read(1, ALL).await.unwrap(), []);
+    assert_eq!(fixture.store.append(&entries).await.expect("it goes on"), Appended::All);
+}

@@ -1,0 +1,12 @@
+//! The store against real servers, standalone and replica set.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::missing_panics_doc)]
+
+mod conformance;
+mod connect;
+mod crash;
+mod fixture;
+mod log_form;
+mod outside_changes;
+mod scope;
+mod unique_index;

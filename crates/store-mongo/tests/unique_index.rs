@@ -1,0 +1,104 @@
+//! Secondary unique indexes: what never conflicted in log order does not conflict here.
+
+use bson::{Document as BsonDocument, doc, rawdoc};
+use mongodb::{IndexModel, options::IndexOptions};
+use oplogsync_core::{
+    batch::Batch,
+    store_error::Fault,
+    testing::{
+        chain::{Chain, log_id, valid},
+        documents::{id, namespace},
+    },
+};
+
+use crate::fixture::Fixture;
+
+/// Documents 1 to 3 with `x` equal to their id, and a unique index on `x`.
+async fn filled() -> Vec<(Fixture, Chain)> {
+    let mut all = Vec::new();
+    for fixture in Fixture::both().await {
+        let unique = IndexOptions::builder().unique(true).build();
+        let index = IndexModel::builder().keys(doc! { "x": 1 }).options(unique).build();
+        fixture.collection("items").create_index(index).await.unwrap();
+        let mut chain = Chain::new(log_id(1));
+        for number in 1..=3 {
+            chain.insert(&namespace("items"), rawdoc! { "_id": number, "x": number });
+        }
+        fixture.apply(&chain.take_batch()).await.expect("it is applied");
+        all.push((fixture, chain));
+    }
+    all
+}
+
+async fn becomes(fixture: &Fixture, batch: &Batch, expected: &[(i32, i32)]) {
+    fixture.apply(batch).await.expect("it is applied");
+    let expected: Vec<Vec<u8>> =
+        expected.iter().map(|(id, x)| valid(rawdoc! { "_id": *id, "x": *x }).as_bytes().to_vec()).collect();
+    assert_eq!(fixture.items().await, expected);
+    assert_eq!(fixture.checkpoint().await.map(|checkpoint| checkpoint.anchor), Some(batch.last()));
+}
+
+fn set(chain: &mut Chain, id: i32, x: i32) {
+    chain.update(&namespace("items"), rawdoc! { "_id": id, "x": x });
+}
+
+#[tokio::test]
+async fn a_value_that_moves_on_from_document_to_document_arrives() {
+    for (fixture, mut chain) in filled().await {
+        for (id, x) in [(3, 4), (2, 3), (1, 2)] {
+            set(&mut chain, id, x);
+        }
+        becomes(&fixture, &chain.take_batch(), &[(1, 2), (2, 3), (3, 4)]).await;
+    }
+}
+
+#[tokio::test]
+async fn two_documents_swap_their_values() {
+    for (fixture, mut chain) in filled().await {
+        for (id, x) in [(1, 9), (2, 1), (1, 2)] {
+            set(&mut chain, id, x);
+        }
+        becomes(&fixture, &chain.take_batch(), &[(1, 2), (2, 1), (3, 3)]).await;
+    }
+}
+
+#[tokio::test]
+async fn three_documents_rotate_their_values() {
+    for (fixture, mut chain) in filled().await {
+        for (id, x) in [(1, 9), (3, 1), (2, 3), (1, 2)] {
+            set(&mut chain, id, x);
+        }
+        becomes(&fixture, &chain.take_batch(), &[(1, 2), (2, 3), (3, 1)]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_value_goes_from_a_deleted_document_to_a_new_one_and_a_swap_goes_through_a_delete() {
+    let ns = namespace("items");
+    for (fixture, mut chain) in filled().await {
+        chain.delete(&ns, id(3)).insert(&ns, rawdoc! { "_id": 4, "x": 3 });
+        chain.delete(&ns, id(1));
+        set(&mut chain, 2, 1);
+        chain.insert(&ns, rawdoc! { "_id": 1, "x": 2 });
+        becomes(&fixture, &chain.take_batch(), &[(1, 2), (2, 1), (4, 3)]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_conflict_with_a_foreign_document_stays_and_names_the_document() {
+    for (fixture, mut chain) in filled().await {
+        let foreign: BsonDocument = doc! { "_id": 50, "x": 7 };
+        fixture.collection("items").insert_one(foreign.clone()).await.unwrap();
+        set(&mut chain, 1, 5);
+        set(&mut chain, 2, 7);
+        let batch = chain.take_batch();
+        for _ in 0..2 {
+            let error = fixture.apply(&batch).await.expect_err("the index refuses it");
+            assert_eq!(error.fault(), &Fault::Rejected { ns: namespace("items"), id: id(2), index: 5 });
+        }
+        let kept = fixture.collection("items").find_one(doc! { "_id": 50 }).await.unwrap();
+        assert_eq!(kept, Some(foreign));
+        fixture.collection("items").delete_one(doc! { "_id": 50 }).await.unwrap();
+        becomes(&fixture, &batch, &[(1, 5), (2, 7), (3, 3)]).await;
+    }
+}
