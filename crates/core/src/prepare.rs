@@ -27,12 +27,11 @@ pub fn prepare_insert(raw: RawDocumentBuf, new_id: ObjectId, now: OpTime) -> Res
     if ids.next().is_some() {
         return Err(UpdateError::bad_value("the document has two fields `_id`"));
     }
-    let new_id = new_id.bytes();
-    let id = match id {
-        Some(id) => check_id(id).map(|()| id.value)?,
-        None => RawValue { kind: ElementType::ObjectId, bytes: &new_id },
-    };
-    seal(with_id_first(id, raw.as_bytes()), now)
+    if let Some(id) = id {
+        check_id(id)?;
+    }
+    let new_id = RawValue { kind: ElementType::ObjectId, bytes: &new_id.bytes() };
+    seal(id_first(raw, new_id), now)
 }
 
 /// The document that a replacement of the document `id` by `raw` stores, or, without `current`,
@@ -55,15 +54,13 @@ pub fn prepare_replacement(
     let Some(stored) = Elements::of(&stored).next().map(|field| field.value) else {
         return Err(UpdateError::bad_value("there is no `_id`"));
     };
-    let mut kept = stored;
     for given in Elements::of(&raw).filter(|field| field.name == "_id") {
         check_id(given)?;
         if !sort_key::equal(given.value, stored) {
             return Err(UpdateError::immutable_id());
         }
-        kept = given.value;
     }
-    seal(with_id_first(kept, raw.as_bytes()), now)
+    seal(id_first(raw, stored), now)
 }
 
 /// The last step of every write: each `Timestamp(0, 0)` among the fields of the document itself,
@@ -99,11 +96,15 @@ fn check_id(id: Element<'_>) -> Result<(), UpdateError> {
     dollar.map_or(Ok(()), |field| Err(UpdateError::dollar_field(field.name)))
 }
 
-/// The fields of `document` behind this `_id`.
-fn with_id_first(id: RawValue<'_>, document: &[u8]) -> Vec<u8> {
+/// The document with its `_id`, or else with this one, in front.
+fn id_first(document: RawDocumentBuf, or_else: RawValue<'_>) -> Vec<u8> {
+    if Elements::of(&document).next().is_some_and(|first| first.name == "_id") {
+        return document.into_bytes();
+    }
+    let id = Elements::of(&document).find(|field| field.name == "_id").map_or(or_else, |field| field.value);
     framed(|bytes| {
         append("_id", id.kind, id.bytes, bytes);
-        for field in Elements::new(document).filter(|field| field.name != "_id") {
+        for field in Elements::of(&document).filter(|field| field.name != "_id") {
             append(field.name, field.value.kind, field.value.bytes, bytes);
         }
     })

@@ -26,7 +26,7 @@ use bson::{RawDocument, spec::ElementType};
 pub use self::error::UpdateError;
 use self::{
     modifier::Modifier,
-    path::{Found, Path, can_have, create},
+    path::{Found, Path, check_viable, create},
     value::Value,
 };
 use crate::{
@@ -155,10 +155,8 @@ impl Leaf {
                 if let Some(value) = self.modifier.create(now) {
                     create(deepest, rest, value)?;
                     self.check_result()?;
-                } else if let (Some(part), false) = (rest.first(), matches!(self.modifier, Modifier::Unset)) {
-                    if !can_have(deepest, part) {
-                        return Err(UpdateError::path_not_viable(part));
-                    }
+                } else if !matches!(self.modifier, Modifier::Unset) {
+                    check_viable(deepest, rest)?;
                 }
             }
         }

@@ -27,6 +27,11 @@ mod record;
 mod store;
 mod trouble;
 
+/// The README's example is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 pub use durability::{Durability, Options};
 #[doc(hidden)]
 pub use folder::Fsync;

@@ -58,16 +58,18 @@ impl Arithmetic {
 
 /// `$bit`: one or more operations, one after the other.
 #[derive(Debug, Clone)]
-pub(super) struct Bit(Vec<(Number, fn(i64, i64) -> i64)>);
+pub(super) struct Bit(Vec<(Number, Bitwise)>);
+
+type Bitwise = fn(i64, i64) -> i64;
 
 impl Bit {
     pub(super) fn parse(argument: RawValue<'_>) -> Result<Self, UpdateError> {
         if argument.kind != ElementType::EmbeddedDocument {
             return Err(UpdateError::bad_value("$bit needs a document, as { and: 5 }"));
         }
-        let mut operations: Vec<(Number, fn(i64, i64) -> i64)> = Vec::new();
+        let mut operations = Vec::new();
         for operation in argument.elements() {
-            let bits: fn(i64, i64) -> i64 = match operation.name {
+            let bits: Bitwise = match operation.name {
                 "and" => |left, right| left & right,
                 "or" => |left, right| left | right,
                 "xor" => |left, right| left ^ right,

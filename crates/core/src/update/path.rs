@@ -112,12 +112,17 @@ pub(super) fn array_index(part: &str) -> Option<usize> {
 }
 
 /// Whether `value`, which must be open, could have a child of this name.
-pub(super) fn can_have(value: &Value<'_>, part: &str) -> bool {
+fn can_have(value: &Value<'_>, part: &str) -> bool {
     match value {
         Value::Document(_) => true,
         Value::Array(_) => array_index(part).is_some(),
         Value::Raw { .. } => false,
     }
+}
+
+/// Whether `parts` could be created under `deepest`, which must be open.
+pub(super) fn check_viable(deepest: &Value<'_>, parts: &[Box<str>]) -> Result<(), UpdateError> {
+    parts.first().filter(|part| !can_have(deepest, part)).map_or(Ok(()), |part| Err(UpdateError::path_not_viable(part)))
 }
 
 /// Creates `parts` under `deepest`, which must be open and has no child of the first of them.

@@ -43,14 +43,12 @@ impl<'a> Value<'a> {
 
     /// The bytes of the value, put together if it was opened.
     pub(super) fn bytes(&self) -> Cow<'_, [u8]> {
-        match self {
-            Self::Raw { bytes, .. } => Cow::Borrowed(bytes),
-            _ => {
-                let mut out = Vec::new();
-                self.write(&mut out);
-                Cow::Owned(out)
-            }
+        if let Self::Raw { bytes, .. } = self {
+            return Cow::Borrowed(bytes);
         }
+        let mut out = Vec::new();
+        self.write(&mut out);
+        Cow::Owned(out)
     }
 
     /// Whether both have the same type and the same bytes.
