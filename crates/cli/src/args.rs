@@ -161,6 +161,18 @@ pub(crate) struct DemoArgs {
     pub(crate) free_ports: bool,
 }
 
+impl DemoArgs {
+    /// The time from one write to the next.
+    pub(crate) fn write_every(&self) -> Duration {
+        if self.classic { Duration::from_secs(7) } else { self.write_every }
+    }
+
+    /// The time from one poll to the next.
+    pub(crate) fn poll_every(&self) -> Duration {
+        if self.classic { Duration::from_secs(5) } else { self.poll_every }
+    }
+}
+
 /// What the demo writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DemoOps {

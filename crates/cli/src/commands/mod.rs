@@ -1,6 +1,7 @@
 //! The commands, one per file.
 
 mod check;
+mod demo;
 mod init;
 mod load;
 mod oplog;
@@ -40,7 +41,10 @@ pub(crate) async fn run(args: Args, out: &mut Out) -> Result<Exit, Failure> {
             let config = configured(&global, "warn")?;
             until_stopped(|shutdown| oplog::run(&args, &config, shutdown, out)).await
         }
-        Command::Demo(_) => Err(Failure::message(Exit::Unexpected, "being built")),
+        Command::Demo(args) => {
+            logging::start(&global, None, "error")?;
+            until_stopped(|shutdown| demo::run(&args, shutdown, out)).await
+        }
     }
 }
 
