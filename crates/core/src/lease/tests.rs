@@ -69,8 +69,8 @@ async fn a_late_renewal_of_our_own_is_not_taken_for_another_process() {
         held_by(&store, &lease(1, 4)).await;
         hold.release();
     };
-    let (held, ()) = tokio::join!(acquire(&store, &host), late);
-    held.unwrap();
+    let (taken, ()) = tokio::join!(acquire(&store, &host), late);
+    taken.unwrap();
     assert_eq!(store.lease(NAME).await.unwrap(), Some(lease(1, 0)));
 }
 
