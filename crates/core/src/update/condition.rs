@@ -34,7 +34,8 @@ impl Condition {
         }
         let mut fields = Vec::new();
         for field in argument.elements() {
-            if field.name.starts_with('$') {
+            // The names of a DBRef are names like any other.
+            if field.name.starts_with('$') && !matches!(field.name, "$ref" | "$id" | "$db") {
                 return Err(Test::refuse_top_level(field.name));
             }
             let path: Vec<String> = field.name.split('.').map(str::to_owned).collect();

@@ -136,11 +136,7 @@ fn an_upsert_starts_from_the_id_and_runs_set_on_insert() {
     let update = rawdoc! { "$setOnInsert": { "z": 1 }, "$inc": { "n": 5 }, "$push": { "a": 1 }, "$unset": { "u": 1 } };
     let result = rawdoc! { "_id": 1, "a": [1], "n": 5, "z": 1 };
     assert_eq!(upsert(&update), Ok(result));
-    becomes(
-        rawdoc! { "_id": 1, "n": 1, "a": [] },
-        &update,
-        &rawdoc! { "_id": 1, "n": 6, "a": [1] },
-    );
+    becomes(rawdoc! { "_id": 1, "n": 1, "a": [] }, &update, &rawdoc! { "_id": 1, "n": 6, "a": [1] });
 }
 
 #[test]
