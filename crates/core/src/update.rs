@@ -125,6 +125,7 @@ impl Update {
         } else {
             (Path::parse(field.name)?, Modifier::parse(operator, field.value)?)
         };
+        path.check_filters(self.paths())?;
         self.check_conflicts(&path)?;
         let at = self.leaves.iter().position(|leaf| path.cmp_as_mongod(&leaf.path).is_lt());
         self.leaves.insert(at.unwrap_or(self.leaves.len()), Leaf { path, modifier });
@@ -132,8 +133,13 @@ impl Update {
     }
 
     fn check_conflicts(&self, path: &Path) -> Result<(), UpdateError> {
-        let mut taken = self.leaves.iter().map(|leaf| &leaf.path).chain(&self.sources);
-        if taken.any(|other| other.conflicts(path)) { Err(UpdateError::conflict(&path.to_string())) } else { Ok(()) }
+        let conflict = self.paths().any(|other| other.conflicts(path));
+        if conflict { Err(UpdateError::conflict(&path.to_string())) } else { Ok(()) }
+    }
+
+    /// All paths that are taken.
+    fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.leaves.iter().map(|leaf| &leaf.path).chain(&self.sources)
     }
 }
 

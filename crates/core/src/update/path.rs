@@ -38,17 +38,26 @@ impl Path {
         if parts.iter().any(|part| part.is_empty()) {
             return Err(UpdateError::empty_field_name(text));
         }
-        for part in parts.iter().filter(|part| part.starts_with("$[") && part.ends_with(']')) {
-            if &**part == "$[]" {
-                return Err(UpdateError::unsupported("the positional operator `$[]`"));
-            }
-            return Err(UpdateError::positional(part));
-        }
         let positional = parts.iter().filter(|part| &***part == POSITIONAL).count();
         if positional > 1 || parts.first().is_some_and(|first| &**first == POSITIONAL) {
             return Err(UpdateError::positional(POSITIONAL));
         }
         Ok(Self(parts))
+    }
+
+    /// Refuses operators that name array items by a filter; a conflict before them goes first.
+    pub(super) fn check_filters<'p>(&self, mut others: impl Iterator<Item = &'p Self>) -> Result<(), UpdateError> {
+        let is_filter = |part: &str| part.starts_with("$[") && part.ends_with(']');
+        let Some((at, filter)) = self.0.iter().enumerate().find(|(_, part)| is_filter(part)) else { return Ok(()) };
+        let before = Self(self.0.iter().take(at).cloned().collect());
+        if at > 0 && others.any(|other| other.conflicts(&before)) {
+            return Err(UpdateError::conflict(&self.to_string()));
+        }
+        Err(if &**filter == "$[]" {
+            UpdateError::unsupported("the positional operator `$[]`")
+        } else {
+            UpdateError::positional(filter)
+        })
     }
 
     pub(super) fn parts(&self) -> &[Box<str>] {

@@ -11,6 +11,7 @@ pub(super) fn check(from: &Path, to: &Path) -> Result<(), UpdateError> {
     if from.conflicts(to) {
         return Err(UpdateError::bad_value(format!("$rename cannot move `{from}` to `{to}`: one contains the other")));
     }
+    from.check_filters(std::iter::empty())?;
     from.check_positional()?;
     to.check_positional()
 }

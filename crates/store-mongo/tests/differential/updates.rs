@@ -196,7 +196,8 @@ fn path(random: &mut Random, known: &HashMap<String, Bson>, operator: &str) -> S
         13..15 if !all.is_empty() => (*random.pick(&all)).clone(),
         15..17 if !all.is_empty() => format!("{}.{}", random.pick(&all), name(random)),
         17 if random.one_in(5) => {
-            (*random.pick(&["", ".", "a.", ".a", "a..b", "a.$", "a.$.b", "$", "a.$[x]", "a.$[]", "a.200"])).to_owned()
+            (*random.pick(&["", ".", "a.", ".a", "a..b", "a.$", "a.$.b", "$", "a.$[x]", "a.$[]", "a.200", "a.1600000"]))
+                .to_owned()
         }
         _ => (0..=random.below(3)).map(|_| name(random)).collect::<Vec<_>>().join("."),
     }
