@@ -54,3 +54,9 @@ async fn write(database: &Database, command: Fields) -> HashMap<usize, (i32, Str
     };
     errors.iter().map(error).collect()
 }
+
+/// Fails with the first of the differences.
+fn report(differences: &[String]) {
+    let shown: Vec<_> = differences.iter().take(5).map(String::as_str).collect();
+    assert!(differences.is_empty(), "{} differences, the first:\n{}", differences.len(), shown.join("\n"));
+}

@@ -30,6 +30,10 @@ impl UpdateError {
         Self::failed_to_parse(format!("{what} is not supported by oplogsync: read, change and replace the document"))
     }
 
+    pub(crate) fn positional(part: &str) -> Self {
+        Self::bad_value(format!("the positional operator `{part}` is not supported by oplogsync: name the index"))
+    }
+
     pub(crate) fn type_mismatch(message: impl Into<String>) -> Self {
         Self::new(14, "TypeMismatch", message)
     }
@@ -60,6 +64,10 @@ impl UpdateError {
 
     pub(crate) fn invalid_id(message: impl Into<String>) -> Self {
         Self::new(53, "InvalidIdField", message)
+    }
+
+    pub(crate) fn array_id() -> Self {
+        Self::new(54, "NotSingleValueField", "an `_id` cannot be an array")
     }
 
     pub(crate) fn empty_field_name(path: &str) -> Self {

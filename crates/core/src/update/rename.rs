@@ -11,11 +11,14 @@ pub(super) fn check(from: &Path, to: &Path) -> Result<(), UpdateError> {
     if from.conflicts(to) {
         return Err(UpdateError::bad_value(format!("$rename cannot move `{from}` to `{to}`: one contains the other")));
     }
-    Ok(())
+    from.check_filters(std::iter::empty())?;
+    from.check_positional()?;
+    to.check_positional()
 }
 
-/// Moves the field at `from` to `to`, if there is one. Says whether the target changed.
-pub(super) fn apply<'a>(from: &Path, to: &'a Path, root: &mut Value<'a>) -> Result<Option<bool>, UpdateError> {
+/// Moves the field at `from` to `to`, if there is one. Says at which level the target changed,
+/// if it did.
+pub(super) fn apply<'a>(from: &Path, to: &'a Path, root: &mut Value<'a>) -> Result<Option<Option<usize>>, UpdateError> {
     let source = from.survey(root);
     if source.taken < from.parts().len() {
         let blocked = source.blocked && source.taken > 0;
@@ -35,11 +38,11 @@ pub(super) fn apply<'a>(from: &Path, to: &'a Path, root: &mut Value<'a>) -> Resu
             if changed {
                 *old = value;
             }
-            changed
+            changed.then(|| to.parts().len())
         }
         Found::Missing { deepest, taken } => {
             create(deepest, to.parts().get(taken..).unwrap_or_default(), value)?;
-            true
+            Some(taken + 1)
         }
     };
     if let Found::Child { parent: Value::Document(fields), at } = from.find(root) {
