@@ -59,10 +59,13 @@ impl MongoStore {
                     abort(&mut session).await;
                     return Err(self.explain_missing(&job).await?);
                 }
-                Err(failure) => {
+                Err(mut failure) => {
                     abort(&mut session).await;
-                    let again = failure.transient && !failure.commit_unknown && Instant::now() < until;
-                    if !again {
+                    let nothing_done = failure.transient && !failure.commit_unknown;
+                    if nothing_done && failure.fault == Fault::Unknown {
+                        failure.fault = Fault::Unavailable;
+                    }
+                    if !nothing_done || Instant::now() >= until {
                         return Err(failure);
                     }
                     tokio::time::sleep(PAUSE).await;
