@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Applies batches to one target. A replica and a primary use it alike: a primary is replica 0 of
-/// its own log. After a failed apply it no longer knows the target and must be opened anew.
+/// its own log. After a failed apply it no longer knows the target and must read again, or be opened anew.
 #[derive(Debug)]
 pub(crate) struct Applier<D> {
     target: D,
@@ -45,6 +45,13 @@ impl<D: Documents + Leases + Clone> Applier<D> {
             return Err(ReplicateError::TargetNotEmpty { target: node.to_owned(), ns });
         }
         Ok(Self { target: target.clone(), owner, lease: Arc::new(lease), checkpoint, unfinished })
+    }
+
+    /// The same lease, after a failed apply: reads again how far the target has come.
+    pub(crate) async fn read_again(self) -> Result<Self, StoreError> {
+        let checkpoint = self.target.checkpoint().await?;
+        let unfinished = self.target.unfinished().await?;
+        Ok(Self { checkpoint, unfinished, ..self })
     }
 
     /// The lease, to be kept while something takes long.

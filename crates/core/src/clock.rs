@@ -30,6 +30,11 @@ impl OpTime {
         ((self.0 >> 32) as u32, self.0 as u32)
     }
 
+    /// The eight bytes of a BSON timestamp.
+    pub(crate) fn to_bson_bytes(self) -> [u8; 8] {
+        self.0.to_le_bytes()
+    }
+
     /// The first stamp of the millisecond in which `wall` lies.
     ///
     /// Times before 1970 and after 2106 count as the nearest that can be told.

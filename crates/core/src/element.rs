@@ -18,6 +18,25 @@ pub(crate) struct RawValue<'a> {
     pub(crate) bytes: &'a [u8],
 }
 
+/// A [`RawValue`] that owns its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RawValueBuf {
+    kind: ElementType,
+    bytes: Box<[u8]>,
+}
+
+impl RawValueBuf {
+    pub(crate) fn as_raw(&self) -> RawValue<'_> {
+        RawValue { kind: self.kind, bytes: &self.bytes }
+    }
+}
+
+impl From<RawValue<'_>> for RawValueBuf {
+    fn from(raw: RawValue<'_>) -> Self {
+        Self { kind: raw.kind, bytes: raw.bytes.into() }
+    }
+}
+
 /// The fields of a document that `raw_check` has passed. Of other bytes, those before the damage.
 #[derive(Debug, Clone)]
 pub(crate) struct Elements<'a> {

@@ -69,7 +69,7 @@ fn binary_places(number: f64) -> usize {
 
 fn append_decimal(number: &Decimal, key: &mut Vec<u8>) {
     match *number {
-        Decimal::NaN => key.push(NAN),
+        Decimal::NaN { .. } => key.push(NAN),
         Decimal::Infinity { negative: true } => key.push(NEGATIVE_INFINITY),
         Decimal::Infinity { negative: false } => key.push(POSITIVE_INFINITY),
         Decimal::Finite { negative, coefficient, exponent } => {

@@ -1,25 +1,128 @@
-//! STUB, being replaced.
-use bson::{RawDocumentBuf, oid::ObjectId};
+//! Whole documents, made ready as a mongod's insert and replacement do it.
+//!
+//! One difference: a field of the document itself whose name starts with `$` is refused, because
+//! no replacement, by which replicas write, can carry it.
 
-use crate::{clock::OpTime, doc_id::DocId, document::Document, update::UpdateError};
+use bson::{RawDocumentBuf, oid::ObjectId, spec::ElementType};
 
-/// STUB
+use crate::{
+    clock::OpTime,
+    doc_id::DocId,
+    document::Document,
+    element::{Element, Elements, RawValue},
+    raw_check, sort_key,
+    update::UpdateError,
+};
+
+/// The document that an insert of `raw` stores: with `new_id` if it has no `_id`, with the `_id`
+/// in front, and with `now` for each `Timestamp(0, 0)` among the fields of the document itself.
 ///
 /// # Errors
-/// STUB
-pub fn prepare_insert(raw: RawDocumentBuf, _new_id: ObjectId, _now: OpTime) -> Result<Document, UpdateError> {
-    Document::new(raw).map_err(|e| UpdateError { code: 2, name: "BadValue", message: e.to_string() })
+/// [`UpdateError`] as a mongod would answer.
+pub fn prepare_insert(raw: RawDocumentBuf, new_id: ObjectId, now: OpTime) -> Result<Document, UpdateError> {
+    raw_check::check(raw.as_bytes())?;
+    check_names(raw.as_bytes())?;
+    let mut ids = Elements::of(&raw).filter(|field| field.name == "_id");
+    let id = ids.next();
+    if ids.next().is_some() {
+        return Err(UpdateError::bad_value("the document has two fields `_id`"));
+    }
+    if let Some(id) = id {
+        check_id(id)?;
+    }
+    let new_id = RawValue { kind: ElementType::ObjectId, bytes: &new_id.bytes() };
+    seal(id_first(raw, new_id), now)
 }
 
-/// STUB
+/// The document that a replacement of the document `id` by `raw` stores, or, without `current`,
+/// that an upsert of it inserts: with the `_id` that is there, in front.
 ///
 /// # Errors
-/// STUB
+/// [`UpdateError`] as a mongod would answer.
 pub fn prepare_replacement(
     raw: RawDocumentBuf,
-    _id: &DocId,
-    _current: Option<&Document>,
-    _now: OpTime,
+    id: &DocId,
+    current: Option<&Document>,
+    now: OpTime,
 ) -> Result<Document, UpdateError> {
-    Document::new(raw).map_err(|e| UpdateError { code: 2, name: "BadValue", message: e.to_string() })
+    raw_check::check(raw.as_bytes())?;
+    if Elements::of(&raw).next().is_some_and(|first| first.name.starts_with('$')) {
+        return Err(UpdateError::failed_to_parse("a replacement cannot have update operators"));
+    }
+    check_names(raw.as_bytes())?;
+    let stored = current.map_or_else(|| id.to_raw_document(), |current| current.id().to_raw_document());
+    let Some(stored) = Elements::of(&stored).next().map(|field| field.value) else {
+        return Err(UpdateError::bad_value("there is no `_id`"));
+    };
+    for given in Elements::of(&raw).filter(|field| field.name == "_id") {
+        check_id(given)?;
+        if !sort_key::equal(given.value, stored) {
+            return Err(UpdateError::immutable_id());
+        }
+    }
+    seal(id_first(raw, stored), now)
+}
+
+/// The last step of every write: each `Timestamp(0, 0)` among the fields of the document itself,
+/// except the `_id`, becomes `now`, as a mongod would do when a replica writes the document.
+///
+/// # Errors
+/// [`UpdateError`] when the result cannot be stored.
+pub(crate) fn seal(document: Vec<u8>, now: OpTime) -> Result<Document, UpdateError> {
+    if !Elements::new(&document).any(is_empty_timestamp) {
+        return Ok(Document::from_bytes(document)?);
+    }
+    let now = now.to_bson_bytes();
+    let stamped = |field: Element<'_>, bytes: &mut Vec<u8>| {
+        let value = if is_empty_timestamp(field) { &now } else { field.value.bytes };
+        append(field.name, field.value.kind, value, bytes);
+    };
+    Ok(Document::from_bytes(framed(|bytes| Elements::new(&document).for_each(|field| stamped(field, bytes))))?)
+}
+
+fn is_empty_timestamp(field: Element<'_>) -> bool {
+    field.value.kind == ElementType::Timestamp && field.name != "_id" && field.value.bytes == [0; 8]
+}
+
+fn check_names(document: &[u8]) -> Result<(), UpdateError> {
+    let dollar = Elements::new(document).find(|field| field.name.starts_with('$'));
+    dollar.map_or(Ok(()), |field| Err(UpdateError::dollar_field(field.name)))
+}
+
+fn check_id(id: Element<'_>) -> Result<(), UpdateError> {
+    DocId::check_type(id.value.kind).map_err(|error| UpdateError::invalid_id(error.to_string()))?;
+    let is_document = id.value.kind == ElementType::EmbeddedDocument;
+    let dollar = id.value.elements().find(|field| is_document && field.name.starts_with('$'));
+    dollar.map_or(Ok(()), |field| Err(UpdateError::dollar_field(field.name)))
+}
+
+/// The document with its `_id`, or else with this one, in front.
+fn id_first(document: RawDocumentBuf, or_else: RawValue<'_>) -> Vec<u8> {
+    if Elements::of(&document).next().is_some_and(|first| first.name == "_id") {
+        return document.into_bytes();
+    }
+    let id = Elements::of(&document).find(|field| field.name == "_id").map_or(or_else, |field| field.value);
+    framed(|bytes| {
+        append("_id", id.kind, id.bytes, bytes);
+        for field in Elements::of(&document).filter(|field| field.name != "_id") {
+            append(field.name, field.value.kind, field.value.bytes, bytes);
+        }
+    })
+}
+
+/// A document with the fields that `content` appends.
+fn framed(content: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut bytes = vec![0; 4];
+    content(&mut bytes);
+    bytes.push(0);
+    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes();
+    bytes.iter_mut().zip(length).for_each(|(byte, of_length)| *byte = of_length);
+    bytes
+}
+
+fn append(name: &str, kind: ElementType, value: &[u8], bytes: &mut Vec<u8>) {
+    bytes.push(kind as u8);
+    bytes.extend_from_slice(name.as_bytes());
+    bytes.push(0);
+    bytes.extend_from_slice(value);
 }

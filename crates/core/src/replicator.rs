@@ -136,8 +136,8 @@ where
             };
             let result = self.step_in(&mut seat).await;
             if let Err(error) = &result {
-                // The seat is dropped: what it knew may no longer hold.
-                if self.isolate(error).await? {
+                // The seat is given up: what it knew may no longer hold.
+                if self.isolate(seat, error).await? {
                     continue;
                 }
             } else {
@@ -264,10 +264,11 @@ where
 
     /// Whether an entry that failed within a batch can be tried as a batch of its own, so that the
     /// target stops at the entry before it.
-    async fn isolate(&mut self, error: &ReplicateError) -> Result<bool, ReplicateError> {
+    async fn isolate(&mut self, seat: Seat<D>, error: &ReplicateError) -> Result<bool, ReplicateError> {
         let ReplicateError::Target(store) = error else { return Ok(false) };
         let (Fault::Drift { index, .. } | Fault::Rejected { index, .. }) = store.fault() else { return Ok(false) };
-        let seat = self.open().await?;
+        // Under the same lease: whoever keeps it meanwhile would take a new one for a stranger's.
+        let seat = Seat { applier: seat.applier.read_again().await?, fetched: None, ..seat };
         if seat.applier.is_unfinished() || seat.applier.index() + 1 >= *index {
             return Ok(false);
         }

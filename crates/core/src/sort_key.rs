@@ -62,9 +62,9 @@ fn append(value: RawValue<'_>, key: &mut Vec<u8>) {
         ElementType::String | ElementType::Symbol | ElementType::JavaScriptCode => append_text(text(bytes), key),
         ElementType::EmbeddedDocument => append_fields(Elements::new(bytes), true, key),
         ElementType::Array => append_fields(Elements::new(bytes), false, key),
-        // Length, which orders first, then subtype, then content. The length of the old subtype
-        // counts its inner length, as in MongoDB.
-        ElementType::Binary => {
+        // Length, which orders first, then the rest. Of the old binary subtype it counts its inner
+        // length, as in MongoDB.
+        ElementType::Binary | ElementType::DbPointer => {
             key.extend(bytes.iter().take(4).rev());
             key.extend(bytes.iter().skip(4));
         }
@@ -74,10 +74,6 @@ fn append(value: RawValue<'_>, key: &mut Vec<u8>) {
             key.extend(millis.wrapping_add(i64::MIN).to_be_bytes());
         }
         ElementType::Timestamp => key.extend(bytes.iter().rev()),
-        ElementType::DbPointer => {
-            key.extend(bytes.iter().take(4).rev());
-            key.extend(bytes.iter().skip(4));
-        }
         ElementType::JavaScriptCodeWithScope => {
             let code = bytes.get(4..).unwrap_or_default();
             let code_text = text(code);

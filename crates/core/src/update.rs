@@ -1,23 +1,58 @@
-//! Update operators, evaluated to a full post-image exactly as a real mongod does.
+//! Update operators, evaluated to a full post-image exactly as a real mongod (6.0) does.
+//!
+//! Where we differ, on purpose:
+//! - positional operators, update pipelines and query operators in `$pull` other than
+//!   comparisons are refused;
+//! - our own limits of size and depth hold for the result ([`limits`](crate::limits));
+//! - a field of the document itself whose name starts with `$` is refused in an upsert, too;
+//! - `Timestamp(0, 0)` in a field of the document itself becomes the optime of the write, as a
+//!   mongod does it for inserts and replacements: replicas write the result as a replacement.
 
-use bson::RawDocument;
+mod arithmetic;
+mod condition;
+mod error;
+mod extreme;
+mod modifier;
+mod number;
+mod path;
+mod push;
+mod rename;
+mod set_add;
+mod test;
+#[cfg(test)]
+mod tests;
+mod value;
 
-use crate::{clock::OpTime, doc_id::DocId, document::Document};
+use bson::{RawDocument, spec::ElementType};
+
+pub use self::error::UpdateError;
+use self::{
+    modifier::Modifier,
+    path::{Found, Path, check_viable, create},
+    value::Value,
+};
+use crate::{
+    clock::OpTime,
+    doc_id::DocId,
+    document::Document,
+    element::{Element, Elements, RawValue},
+    prepare::seal,
+    raw_check,
+};
 
 /// A parsed update document, for example `{ $inc: { qty: 1 } }`.
 #[derive(Debug, Clone)]
-pub struct Update {}
+pub struct Update {
+    /// In the order in which they are applied.
+    leaves: Vec<Leaf>,
+    /// What the leaves of `$rename` also touch: only to find conflicts.
+    sources: Vec<Path>,
+}
 
-/// Why an update is refused; code and name are those of MongoDB.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message} ({name}, code {code})")]
-pub struct UpdateError {
-    /// MongoDB's error code.
-    pub code: i32,
-    /// MongoDB's name of the code.
-    pub name: &'static str,
-    /// What is wrong.
-    pub message: String,
+#[derive(Debug, Clone)]
+struct Leaf {
+    path: Path,
+    modifier: Modifier,
 }
 
 impl Update {
@@ -25,8 +60,26 @@ impl Update {
     ///
     /// # Errors
     /// [`UpdateError`] as a mongod would answer; for an operator that is not supported, too.
-    pub fn parse(_update: &RawDocument) -> Result<Self, UpdateError> {
-        Err(UpdateError { code: 9, name: "FailedToParse", message: "being built".to_owned() })
+    pub fn parse(update: &RawDocument) -> Result<Self, UpdateError> {
+        raw_check::check(update.as_bytes())?;
+        let mut parsed = Self { leaves: Vec::new(), sources: Vec::new() };
+        let mut operators = Elements::of(update).peekable();
+        if operators.peek().is_none_or(|first| !first.name.starts_with('$')) {
+            return Err(UpdateError::failed_to_parse("an update has operators, as { $set: { field: value } }"));
+        }
+        for operator in operators {
+            if !Modifier::exists(operator.name) {
+                let message = format!("the update operator `{}` is unknown", operator.name);
+                return Err(UpdateError::failed_to_parse(message));
+            }
+            if operator.value.kind != ElementType::EmbeddedDocument {
+                return Err(UpdateError::failed_to_parse(format!("{} needs a document of fields", operator.name)));
+            }
+            for field in operator.value.elements() {
+                parsed.add(operator.name, field)?;
+            }
+        }
+        Ok(parsed)
     }
 
     /// The document after the update of `current`, or, with `None`, the document that an upsert by
@@ -34,7 +87,92 @@ impl Update {
     ///
     /// # Errors
     /// [`UpdateError`] as a mongod would answer.
-    pub fn evaluate(&self, _id: &DocId, _current: Option<&Document>, _now: OpTime) -> Result<Document, UpdateError> {
-        Err(UpdateError { code: 9, name: "FailedToParse", message: "being built".to_owned() })
+    pub fn evaluate(&self, id: &DocId, current: Option<&Document>, now: OpTime) -> Result<Document, UpdateError> {
+        let inserted;
+        let bytes = if let Some(current) = current {
+            current.as_bytes()
+        } else {
+            inserted = id.to_raw_document();
+            inserted.as_bytes()
+        };
+        let mut root = Value::borrowed(RawValue { kind: ElementType::EmbeddedDocument, bytes });
+        root.open();
+        for leaf in &self.leaves {
+            leaf.apply(&mut root, current.is_none(), now)?;
+        }
+        seal(root.bytes().into_owned(), now)
+    }
+
+    fn add(&mut self, operator: &str, field: Element<'_>) -> Result<(), UpdateError> {
+        let (path, modifier) = if operator == "$rename" {
+            let from = Path::parse(field.name)?;
+            self.check_conflicts(&from)?;
+            if field.value.kind != ElementType::String {
+                return Err(UpdateError::bad_value("$rename needs the new name of the field"));
+            }
+            let to = std::str::from_utf8(field.value.text()).unwrap_or_default();
+            if to.contains('\0') {
+                return Err(UpdateError::bad_value("the new name of a field cannot contain NUL"));
+            }
+            let to = Path::parse(to)?;
+            rename::check(&from, &to)?;
+            self.sources.push(from.clone());
+            (to, Modifier::Rename { from })
+        } else {
+            (Path::parse(field.name)?, Modifier::parse(operator, field.value)?)
+        };
+        self.check_conflicts(&path)?;
+        let at = self.leaves.iter().position(|leaf| path.cmp_as_mongod(&leaf.path).is_lt());
+        self.leaves.insert(at.unwrap_or(self.leaves.len()), Leaf { path, modifier });
+        Ok(())
+    }
+
+    fn check_conflicts(&self, path: &Path) -> Result<(), UpdateError> {
+        let mut taken = self.leaves.iter().map(|leaf| &leaf.path).chain(&self.sources);
+        if taken.any(|other| other.conflicts(path)) { Err(UpdateError::conflict(&path.to_string())) } else { Ok(()) }
+    }
+}
+
+impl Leaf {
+    fn apply<'a>(&'a self, root: &mut Value<'a>, insert: bool, now: OpTime) -> Result<(), UpdateError> {
+        match &self.modifier {
+            Modifier::Rename { from } => {
+                let Some(changed) = rename::apply(from, &self.path, root)? else { return Ok(()) };
+                if changed {
+                    self.check_result()?;
+                }
+                return if from.is_in_id() { Err(UpdateError::immutable_id()) } else { Ok(()) };
+            }
+            Modifier::Set { on_insert_only: true, .. } if !insert => return Ok(()),
+            _ => {}
+        }
+        match self.path.find(root) {
+            Found::Child { parent, at } => {
+                if self.modifier.change(parent, at, now)? {
+                    self.check_result()?;
+                }
+            }
+            Found::Missing { deepest, taken } => {
+                let rest = self.path.parts().get(taken..).unwrap_or_default();
+                if let Some(value) = self.modifier.create(now) {
+                    create(deepest, rest, value)?;
+                    self.check_result()?;
+                } else if !matches!(self.modifier, Modifier::Unset) {
+                    check_viable(deepest, rest)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What may not be changed or created: the `_id`, and names with a dollar in front.
+    fn check_result(&self) -> Result<(), UpdateError> {
+        if self.path.is_in_id() {
+            return Err(UpdateError::immutable_id());
+        }
+        match self.path.parts() {
+            [name, ..] if name.starts_with('$') && self.modifier.writes_value() => Err(UpdateError::dollar_field(name)),
+            _ => Ok(()),
+        }
     }
 }

@@ -24,6 +24,7 @@ mod replica_set;
 mod run_folder;
 mod server;
 mod server_error;
+mod server_log;
 pub mod testing;
 mod wheel;
 

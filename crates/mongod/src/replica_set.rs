@@ -1,9 +1,8 @@
 //! [`ReplicaSet`]: one to seven mongods that elect a primary.
 
-use std::time::Instant;
-
 use bson::{Document, doc};
-use futures_util::future::{join_all, try_join_all};
+use futures_util::{StreamExt, future::try_join_all, stream::FuturesUnordered};
+use tokio::time::{sleep, timeout};
 
 use crate::{
     Binary, Options, Server, ServerError, connection,
@@ -77,23 +76,20 @@ impl ReplicaSet {
     /// # Errors
     /// [`ServerError::NotReady`] when there is none after a minute.
     pub async fn wait_for_primary(&self) -> Result<usize, ServerError> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let running = self.members.iter().filter(|member| member.pid().is_some());
-            let answers = join_all(running.map(async |member| {
-                // One that does not answer is no primary.
-                let hello = connection::hello(member.port()).await.ok();
-                (member.port(), hello.is_some_and(|hello| is_primary(&hello)))
-            }))
-            .await;
-            let port = answers.into_iter().find_map(|(port, is_primary)| is_primary.then_some(port));
-            if let Some(index) = self.members.iter().position(|member| Some(member.port()) == port) {
-                return Ok(index);
-            }
-            if let Some(first) = self.members.first().filter(|_| Instant::now() > deadline) {
-                return Err(first.not_ready("part of a replica set with a primary"));
-            }
-            tokio::time::sleep(POLL).await;
+        let running = self.members.iter().enumerate().filter(|(_, member)| member.pid().is_some());
+        // Each on its own: one that is paused must not hold up the others.
+        let mut primaries: FuturesUnordered<_> = running
+            .map(async |(index, member)| {
+                until_primary(member).await;
+                index
+            })
+            .collect();
+        match timeout(PATIENCE, primaries.next()).await {
+            Ok(Some(index)) => Ok(index),
+            Ok(None) | Err(_) => Err(self
+                .members
+                .first()
+                .map_or(ServerError::Members { members: 0 }, |first| first.not_ready("in a set with a primary"))),
         }
     }
 
@@ -114,8 +110,15 @@ impl ReplicaSet {
     }
 }
 
-fn is_primary(hello: &Document) -> bool {
-    hello.get_bool("isWritablePrimary").unwrap_or(false)
+async fn until_primary(member: &Server) {
+    loop {
+        // One that does not answer is no primary; whether it runs at all is not asked here.
+        let answer = connection::hello(member.port()).await;
+        if answer.is_ok_and(|hello| hello.get_bool("isWritablePrimary").unwrap_or(false)) {
+            return;
+        }
+        sleep(POLL).await;
+    }
 }
 
 /// A kept folder knows its replica set already.
@@ -125,7 +128,6 @@ fn is_initialized(error: &mongodb::error::Error) -> bool {
 
 /// A secret of 256 bits, in letters that a key file may have.
 fn new_key() -> Result<String, ServerError> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| ServerError::system("make a key")(error.into()))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    let random = || getrandom::u64().map_err(|error| ServerError::system("make a key")(error.into()));
+    Ok(format!("{:016x}{:016x}{:016x}{:016x}", random()?, random()?, random()?, random()?))
 }

@@ -27,9 +27,13 @@ pub(crate) struct RunFolder {
 impl RunFolder {
     /// Makes a folder under the system's temporary folder.
     pub(crate) fn create() -> io::Result<Self> {
+        Self::create_in(&std::env::temp_dir())
+    }
+
+    fn create_in(parent: &Path) -> io::Result<Self> {
         let mut guard = Command::new("sh")
             .args(["-c", include_str!("guard.sh"), "oplogsync-mongod-guard"])
-            .arg(std::env::temp_dir())
+            .arg(parent)
             .current_dir("/")
             .process_group(0)
             .stdin(Stdio::piped())
@@ -73,10 +77,11 @@ impl Drop for RunFolder {
         drop(self.pipe.take());
         let removed = self.guard.wait().is_ok_and(|status| status.success());
         // Somebody killed the guard; what it leaves is ours to remove.
-        if !removed && let Err(error) = fs::remove_dir_all(&self.path) {
-            if error.kind() != io::ErrorKind::NotFound {
-                eprintln!("oplogsync-mongod: cannot remove {}: {error}", self.path.display());
-            }
+        if !removed
+            && let Err(error) = fs::remove_dir_all(&self.path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            eprintln!("oplogsync-mongod: cannot remove {}: {error}", self.path.display());
         }
     }
 }
@@ -97,6 +102,12 @@ mod tests {
 
         assert!(!path.exists());
         assert!(!path.with_extension("gone").exists());
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_says_why() {
+        let error = RunFolder::create_in(Path::new("/nonexistent")).unwrap_err().to_string();
+        assert!(error.contains("/nonexistent/oplogsync-mongod."), "{error}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     fs::{self, Permissions},
-    io::{self, Read, Seek, SeekFrom},
+    io,
     net::TcpListener,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -13,7 +13,10 @@ use std::{
 
 use rustix::process::Signal;
 
-use crate::{Binary, Options, ServerError, connection, options::User, process::Process, run_folder::RunFolder};
+use crate::{
+    Binary, Options, ServerError, connection, options::User, process::Process, run_folder::RunFolder,
+    server_log::ServerLog,
+};
 
 /// How long a server may take to be ready, and to stop.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,6 +40,7 @@ pub struct Server {
     port: u16,
     data: PathBuf,
     process: Option<Process>,
+    log: ServerLog,
     // Dropped last: its guard would kill the process, too.
     folder: RunFolder,
 }
@@ -75,8 +79,8 @@ impl Server {
                 .and_then(|()| fs::set_permissions(&file, Permissions::from_mode(0o600)))
                 .map_err(ServerError::system("write the key file"))?;
         }
-        let given = options.port;
-        let mut server = Self { binary: binary.clone(), options, member, port: 0, data, process: None, folder };
+        let (given, log) = (options.port, ServerLog::new(folder.log_file()));
+        let mut server = Self { binary: binary.clone(), options, member, port: 0, data, process: None, log, folder };
         let mut tries = 0;
         loop {
             server.port = given.map_or_else(free_port, Ok).map_err(ServerError::system("find a free port"))?;
@@ -120,7 +124,7 @@ impl Server {
     /// # Errors
     /// [`ServerError::System`].
     pub fn log(&self) -> Result<String, ServerError> {
-        self.log_from(0).map_err(ServerError::system("read the log"))
+        self.log.text().map_err(ServerError::system("read the log"))
     }
 
     /// Asks the server to stop (`SIGTERM`) and waits until it has. A paused one goes on first.
@@ -192,19 +196,18 @@ impl Server {
 
     /// The error of a server that should be `awaited` by now.
     pub(crate) fn not_ready(&self, awaited: &'static str) -> ServerError {
-        ServerError::NotReady { port: self.port, awaited, waited: PATIENCE, log: self.last_words(0) }
+        ServerError::NotReady { port: self.port, awaited, waited: PATIENCE, log: self.log.last_words() }
     }
 
     /// Starts the process and waits until it answers.
     async fn run(&mut self) -> Result<(), ServerError> {
-        let start = fs::metadata(self.folder.log_file()).map_or(0, |log| log.len());
+        self.log.mark().map_err(ServerError::system("read the log"))?;
         let process = Process::spawn(self.binary.path(), &self.args(), &self.folder);
         self.process = Some(process.map_err(ServerError::system("start a process"))?);
         let deadline = Instant::now() + PATIENCE;
-        // The log, and not the port, tells when: another process may listen there.
-        while !self.log_from(start).map_err(ServerError::system("read the log"))?.contains("Waiting for connections") {
+        while !self.log.says_listening().map_err(ServerError::system("read the log"))? {
             if let Some(status) = self.exited()? {
-                return Err(self.early_exit(status, start));
+                return Err(self.early_exit(status));
             }
             if Instant::now() > deadline {
                 return Err(self.not_ready("listening"));
@@ -256,34 +259,13 @@ impl Server {
         Ok(status)
     }
 
-    fn early_exit(&self, status: ExitStatus, start: u64) -> ServerError {
-        let (port, log) = (self.port, self.last_words(start));
+    fn early_exit(&self, status: ExitStatus) -> ServerError {
+        let (port, log) = (self.port, self.log.last_words());
         match status.code() {
             Some(EXIT_NET) => ServerError::PortInUse { port },
             Some(EXIT_FOLDER) => ServerError::Folder { port, folder: self.data.clone(), log },
             _ => ServerError::Exited { port, status, log },
         }
-    }
-
-    fn log_from(&self, start: u64) -> io::Result<String> {
-        let mut file = fs::File::open(self.folder.log_file())?;
-        file.seek(SeekFrom::Start(start))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    }
-
-    /// The errors in the log since `start`, else its last lines.
-    fn last_words(&self, start: u64) -> String {
-        const LINES: usize = 5;
-        let log = self.log_from(start).unwrap_or_else(|error| format!("(the log cannot be read: {error})"));
-        let is_error = |line: &&str| line.contains(r#""s":"E""#) || line.contains(r#""s":"F""#);
-        let mut lines: Vec<&str> = log.lines().filter(is_error).take(LINES).collect();
-        if lines.is_empty() {
-            lines = log.lines().rev().take(LINES).collect();
-            lines.reverse();
-        }
-        lines.join("\n")
     }
 }
 

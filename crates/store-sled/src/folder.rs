@@ -14,10 +14,16 @@ use std::{
 use oplogsync_core::store_error::Fault;
 use tempfile::TempDir;
 
-use crate::trouble::{Trouble, io_fault};
+use crate::{
+    group_commit::Ticket,
+    mark::Mark,
+    trouble::{Trouble, io_fault},
+};
 
 /// Marks the folder as ours, and is locked by the process that uses it.
 const LOCK_FILE: &str = "oplogsync.lock";
+/// Remembers how much was synced, outside of the engine.
+const MARK_FILE: &str = "oplogsync.mark";
 #[cfg(unix)]
 const MODE: u32 = 0o700;
 /// A folder that was closed a moment ago, also by a process just killed, can still be locked.
@@ -75,6 +81,7 @@ impl Folder {
     /// A new folder that is removed in the end.
     pub(crate) fn temporary() -> Result<Self, Trouble> {
         let folder = tempfile::Builder::new().prefix("oplogsync-memory-").tempdir().map_err(unavailable)?;
+        restrict(folder.path()).map_err(unavailable)?;
         Ok(Self { path: folder.path().to_owned(), _lock: None, _temporary: Some(folder) })
     }
 
@@ -85,7 +92,8 @@ impl Folder {
     /// The files of the engine, once it has opened them.
     pub(crate) fn files(&self) -> Result<Files, Trouble> {
         let db = File::open(self.path.join("db")).map_err(unavailable)?;
-        Ok(Files { db, blobs: self.path.join("blobs"), synced_blobs: Mutex::default() })
+        let mark = Mark::open(&self.path.join(MARK_FILE)).map_err(unavailable)?;
+        Ok(Files { db, mark, blobs: self.path.join("blobs"), synced_blobs: Mutex::default() })
     }
 
     /// Makes the folder's own entries durable, once the engine has created its files.
@@ -99,6 +107,7 @@ impl Folder {
 #[derive(Debug)]
 pub(crate) struct Files {
     db: File,
+    mark: Mark,
     /// Large values are files of their own, which the engine writes and never syncs.
     blobs: PathBuf,
     synced_blobs: Mutex<HashSet<OsString>>,
@@ -109,6 +118,16 @@ impl Files {
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.sync_blobs()?;
         self.db.sync_all()
+    }
+
+    /// Remembers up to which write they are synced.
+    pub(crate) fn set_mark(&self, synced: Ticket) -> io::Result<()> {
+        self.mark.set(synced)
+    }
+
+    /// Up to which write they were synced, as far as it is remembered.
+    pub(crate) fn mark(&self) -> Result<Ticket, Trouble> {
+        self.mark.get()
     }
 
     /// Syncs the large values that are new since the last time; a written one never changes.
@@ -174,7 +193,7 @@ fn refuse_foreign(path: &Path) -> Result<(), Trouble> {
     let names = names(path).map_err(unavailable)?;
     let marked = names.contains(LOCK_FILE.as_ref() as &std::ffi::OsStr);
     let foreign = names.iter().map(|name| name.to_string_lossy()).find(|name| {
-        let known = matches!(&**name, LOCK_FILE | "conf" | "db" | "blobs") || name.starts_with("snap.");
+        let known = matches!(&**name, LOCK_FILE | MARK_FILE | "conf" | "db" | "blobs") || name.starts_with("snap.");
         !known || !marked
     });
     match foreign {
@@ -211,6 +230,6 @@ fn sync_path(path: &Path) -> io::Result<()> {
 }
 
 /// The folder cannot be used, and nothing has happened.
-fn unavailable(error: io::Error) -> Trouble {
+pub(crate) fn unavailable(error: io::Error) -> Trouble {
     Trouble::new(io_fault(&error, Fault::Unavailable)).because(error)
 }

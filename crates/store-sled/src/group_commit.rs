@@ -6,7 +6,7 @@ use oplogsync_core::store_error::Fault;
 
 use crate::trouble::Trouble;
 
-type Sync = Box<dyn Fn() -> Result<(), Trouble> + Send + std::marker::Sync>;
+type Sync = Box<dyn Fn(Ticket) -> Result<(), Trouble> + Send + std::marker::Sync>;
 
 /// Counts writes, and syncs them in groups: whoever waits first syncs for all that have written
 /// by then; who comes while that sync is running waits for the next one, because its write may
@@ -17,9 +17,16 @@ pub(crate) struct GroupCommit {
     turn: Condvar,
 }
 
-/// The number of writes that stand before and at some moment.
+/// How many writes the store had ever taken at some moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Ticket(u64);
+pub(crate) struct Ticket(pub(crate) u64);
+
+impl Ticket {
+    /// The write after this one.
+    pub(crate) fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
 
 #[derive(Debug)]
 struct State {
@@ -30,15 +37,16 @@ struct State {
 }
 
 impl GroupCommit {
-    pub(crate) fn new(sync: Sync) -> Self {
-        let state = State { written: Ticket(0), synced: Ticket(0), syncing: false, failed: false };
+    /// Continues after the writes up to `start`. `sync` is told up to which write it syncs.
+    pub(crate) fn new(start: Ticket, sync: Sync) -> Self {
+        let state = State { written: start, synced: start, syncing: false, failed: false };
         Self { sync, state: Mutex::new(state), turn: Condvar::new() }
     }
 
     /// Notes one write that the engine has taken.
     pub(crate) fn wrote(&self) -> Ticket {
         let mut state = self.state();
-        state.written.0 += 1;
+        state.written = state.written.next();
         state.written
     }
 
@@ -68,7 +76,7 @@ impl GroupCommit {
             state.syncing = true;
             let covered = state.written;
             drop(state);
-            let result = (self.sync)();
+            let result = (self.sync)(covered);
             state = self.state();
             state.syncing = false;
             match &result {
@@ -107,12 +115,15 @@ mod tests {
         let (resume, wait_resume) = mpsc::channel::<()>();
         let wait_resume = Mutex::new(wait_resume);
         let counted = Arc::clone(&syncs);
-        let commit = Arc::new(GroupCommit::new(Box::new(move || {
-            counted.fetch_add(1, Ordering::SeqCst);
-            started.send(()).unwrap();
-            wait_resume.lock().unwrap().recv().unwrap();
-            Ok(())
-        })));
+        let commit = Arc::new(GroupCommit::new(
+            Ticket(0),
+            Box::new(move |_| {
+                counted.fetch_add(1, Ordering::SeqCst);
+                started.send(()).unwrap();
+                wait_resume.lock().unwrap().recv().unwrap();
+                Ok(())
+            }),
+        ));
         let leader = thread::spawn({
             let (commit, ticket) = (Arc::clone(&commit), commit.wrote());
             move || commit.settle(ticket)
@@ -142,7 +153,7 @@ mod tests {
 
     #[test]
     fn what_is_on_the_disk_already_needs_no_sync() {
-        let commit = GroupCommit::new(Box::new(|| panic!("nothing was written")));
+        let commit = GroupCommit::new(Ticket(7), Box::new(|_| panic!("nothing was written")));
         commit.settle(commit.written()).unwrap();
     }
 
@@ -150,10 +161,13 @@ mod tests {
     fn a_failed_sync_is_never_tried_again() {
         let syncs = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&syncs);
-        let commit = GroupCommit::new(Box::new(move || {
-            counted.fetch_add(1, Ordering::SeqCst);
-            Err(Trouble::syncing(io::Error::from(io::ErrorKind::StorageFull)))
-        }));
+        let commit = GroupCommit::new(
+            Ticket(0),
+            Box::new(move |_| {
+                counted.fetch_add(1, Ordering::SeqCst);
+                Err(Trouble::syncing(io::Error::from(io::ErrorKind::StorageFull)))
+            }),
+        );
         let ticket = commit.wrote();
         let faults = [ticket, ticket, commit.wrote()].map(|ticket| {
             let error = commit.settle(ticket).unwrap_err().on("n", "sync");

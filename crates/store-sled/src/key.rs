@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! 00                           format          what this tree is
+//! 01                           commits         how many batches were ever written
 //! 10                           log             identity and ends of the log
 //! 11 index (8, big endian)     entry
 //! 12 operation id (16)         operation       the position of its entry
@@ -20,6 +21,7 @@ use std::fmt::Write;
 use oplogsync_core::{doc_id::DocId, ids::OpId, namespace::Namespace};
 
 const FORMAT: u8 = 0x00;
+const COMMITS: u8 = 0x01;
 const LOG: u8 = 0x10;
 const ENTRY: u8 = 0x11;
 const OPERATION: u8 = 0x12;
@@ -40,6 +42,10 @@ impl Key {
         Self(vec![FORMAT])
     }
 
+    pub(crate) fn commits() -> Self {
+        Self(vec![COMMITS])
+    }
+
     pub(crate) fn log() -> Self {
         Self(vec![LOG])
     }
@@ -56,6 +62,10 @@ impl Key {
 
     pub(crate) fn operation(op_id: OpId) -> Self {
         Self::tagged(OPERATION, &op_id.to_bytes())
+    }
+
+    pub(crate) fn operations() -> Self {
+        Self(vec![OPERATION])
     }
 
     pub(crate) fn acknowledgement(replica: &str) -> Self {
@@ -75,7 +85,11 @@ impl Key {
     }
 
     pub(crate) fn digest(ns: &Namespace) -> Self {
-        Self::tagged(DIGEST, ns.as_str().as_bytes())
+        Self::digest_of(ns.as_str())
+    }
+
+    pub(crate) fn digest_of(ns: &str) -> Self {
+        Self::tagged(DIGEST, ns.as_bytes())
     }
 
     pub(crate) fn digests() -> Self {
@@ -86,6 +100,18 @@ impl Key {
         let mut key = Self::documents(ns);
         key.0.extend_from_slice(id.key());
         key
+    }
+
+    /// The prefix of all documents.
+    pub(crate) fn all_documents() -> Self {
+        Self(vec![DOCUMENT])
+    }
+
+    /// The namespace in the key of a document.
+    pub(crate) fn document_namespace(key: &[u8]) -> Option<&str> {
+        let rest = key.strip_prefix(&[DOCUMENT])?;
+        let end = rest.iter().position(|byte| *byte == NAMESPACE_END)?;
+        rest.get(..end).and_then(|ns| std::str::from_utf8(ns).ok())
     }
 
     /// The prefix of the documents of a namespace.
@@ -125,6 +151,7 @@ pub(crate) fn describe(key: &[u8]) -> String {
     let text = String::from_utf8_lossy(rest);
     match *tag {
         FORMAT => "the format record".to_owned(),
+        COMMITS => "the count of commits".to_owned(),
         LOG => "the ends of the log".to_owned(),
         ENTRY => match Key::entry_index(key) {
             Some(index) => format!("the log entry at index {index}"),

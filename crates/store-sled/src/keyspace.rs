@@ -1,25 +1,19 @@
 //! [`Keyspace`]: the one tree of a store, with everything that a call needs, without async.
 
 use std::{
-    io,
     path::Path,
     sync::{Arc, PoisonError, RwLock},
 };
 
-use oplogsync_core::{
-    doc_id::DocId,
-    document::Document,
-    entry::Entry,
-    namespace::Namespace,
-    store_error::{Fault, StoreError},
-};
+use oplogsync_core::{doc_id::DocId, document::Document, entry::Entry, namespace::Namespace, store_error::StoreError};
 
 use crate::{
+    check::check,
     durability::{Durability, Options},
     engine::Engine,
     flusher::Flusher,
     folder::{Files, Folder, Fsync, with_patience},
-    group_commit::GroupCommit,
+    group_commit::{GroupCommit, Ticket},
     key::Key,
     leases::LeaseTable,
     record::{Format, Record, Unreadable, seal, unseal},
@@ -27,7 +21,7 @@ use crate::{
 };
 
 /// The version of the layout that this code reads and writes.
-const FORMAT: Format = Format(1);
+pub(crate) const FORMAT: Format = Format(1);
 /// The engine's default of 1 GiB is too much for several nodes in one process.
 const CACHE_BYTES: u64 = 256 * 1024 * 1024;
 
@@ -79,7 +73,8 @@ impl Keyspace {
             result => result.map(Some),
         })?);
         let files = folder.files()?;
-        let commit = Arc::new(group_commit(&engine, files, fsync));
+        let start = engine.contain(|tree| check(&View { tree }, &files))?;
+        let commit = Arc::new(group_commit(start, &engine, files, fsync));
         let flusher = match durability {
             Durability::Interval(interval) => {
                 Some(Flusher::start(interval, Arc::clone(&commit)).map_err(Trouble::syncing)?)
@@ -89,33 +84,20 @@ impl Keyspace {
         let leases = RwLock::default();
         let waits = durability.waits();
         let keyspace = Self { node: node.into(), leases, waits, _flusher: flusher, commit, engine, folder };
-        keyspace.check_format(durability)?;
+        if start == Ticket(0) {
+            keyspace.begin(durability)?;
+        }
         Ok(keyspace)
     }
 
-    /// The folder is new, or holds what this version understands.
-    fn check_format(&self, durability: Durability) -> Result<(), Trouble> {
-        let found = self.engine.contain(|tree| {
-            let view = View { tree };
-            match view.record::<Format>(&Key::format())? {
-                None if tree.iter().next().transpose().map_err(Trouble::reading)?.is_some() => {
-                    Err(Trouble::new(Fault::Incompatible).because(NoFormat))
-                }
-                found => Ok(found),
-            }
-        })?;
-        match found {
-            Some(FORMAT) => Ok(()),
-            Some(Format(other)) => Err(Trouble::new(Fault::Incompatible).because(OtherFormat(other))),
-            None => {
-                let ((), ticket) = self.change(|writer| writer.put(&Key::format(), &FORMAT))?;
-                if durability != Durability::None {
-                    self.commit.settle(ticket)?;
-                    self.folder.sync_entries().map_err(Trouble::syncing)?;
-                }
-                Ok(())
-            }
+    /// Makes an empty tree ours.
+    fn begin(&self, durability: Durability) -> Result<(), Trouble> {
+        let ((), ticket) = self.change(|writer| writer.put(&Key::format(), &FORMAT))?;
+        if durability == Durability::None {
+            return Ok(());
         }
+        self.commit.settle(ticket)?;
+        self.folder.sync_entries().map_err(Trouble::syncing)
     }
 
     /// The node that it belongs to.
@@ -169,16 +151,17 @@ impl Keyspace {
     }
 
     /// [`Keyspace::write`] up to where the engine has taken the batch.
-    fn change<T>(
-        &self,
-        work: impl FnOnce(&mut Writer<'_>) -> Result<T, Trouble>,
-    ) -> Result<(T, crate::group_commit::Ticket), Trouble> {
+    fn change<T>(&self, work: impl FnOnce(&mut Writer<'_>) -> Result<T, Trouble>) -> Result<(T, Ticket), Trouble> {
         let mut leases = self.leases.write().unwrap_or_else(PoisonError::into_inner);
         self.engine.contain(|tree| {
             let mut writer = Writer { view: View { tree }, leases: &mut leases, batch: None };
             let value = work(&mut writer)?;
             // Without a batch the caller found its data there: it waits until that is durable.
-            let Some(batch) = writer.batch else { return Ok((value, self.commit.written())) };
+            if writer.batch.is_none() {
+                return Ok((value, self.commit.written()));
+            }
+            writer.put(&Key::commits(), &self.commit.written().next())?;
+            let batch = writer.batch.unwrap_or_default();
             tree.apply_batch(batch).map_err(Trouble::writing)?;
             Ok((value, self.commit.wrote()))
         })
@@ -196,25 +179,16 @@ impl std::fmt::Debug for Keyspace {
 }
 
 /// The sync that concurrent writers share: out of the engine's buffers, then onto the disk.
-fn group_commit(engine: &Arc<Engine>, files: Files, fsync: Fsync) -> GroupCommit {
+fn group_commit(start: Ticket, engine: &Arc<Engine>, files: Files, fsync: Fsync) -> GroupCommit {
     let engine = Arc::clone(engine);
-    GroupCommit::new(Box::new(move || {
+    let sync = move |covered| {
         engine.contain(|tree| {
             tree.flush().map_err(Trouble::writing)?;
-            fsync(&|| -> io::Result<()> { files.sync() }).map_err(Trouble::syncing)
+            fsync(&|| files.sync()).and_then(|()| files.set_mark(covered)).map_err(Trouble::syncing)
         })
-    }))
+    };
+    GroupCommit::new(start, Box::new(sync))
 }
-
-/// A database without our format record.
-#[derive(Debug, thiserror::Error)]
-#[error("the folder holds a database that oplogsync has not written: give the node a folder of its own")]
-struct NoFormat;
-
-/// A database of another version.
-#[derive(Debug, thiserror::Error)]
-#[error("the folder has format {0}, this version reads {only}: upgrade oplogsync, or sync the node anew", only = FORMAT.0)]
-struct OtherFormat(u32);
 
 /// One state of the tree.
 pub(crate) struct View<'a> {
@@ -225,6 +199,11 @@ impl View<'_> {
     pub(crate) fn record<R: Record>(&self, key: &Key) -> Result<Option<R>, Trouble> {
         let found = self.tree.get(key.as_bytes()).map_err(Trouble::reading)?;
         found.map(|bytes| R::decode(key.as_bytes(), &bytes)).transpose()
+    }
+
+    /// All records under a prefix, in order.
+    pub(crate) fn under(&self, prefix: &Key) -> impl Iterator<Item = Result<(sled::IVec, sled::IVec), Trouble>> {
+        self.tree.scan_prefix(prefix.as_bytes()).map(|item| item.map_err(Trouble::reading))
     }
 
     pub(crate) fn document(&self, ns: &Namespace, id: &DocId) -> Result<Option<Document>, Trouble> {
@@ -273,5 +252,96 @@ impl Writer<'_> {
 
     fn insert(&mut self, key: &Key, bytes: Vec<u8>) {
         self.batch.get_or_insert_default().insert(key.as_bytes(), bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bson::rawdoc;
+    use oplogsync_core::{
+        lease::{Lease, LeaseName},
+        limits::Limits,
+        store_error::Fault,
+        testing::{
+            chain::{Chain, log_id, owner_id},
+            documents::{id, namespace},
+        },
+    };
+
+    use super::*;
+
+    /// Damages a record of an open store, beside its back.
+    fn flip(keyspace: &Keyspace, key: &Key) {
+        let flipped = keyspace.engine.contain(|tree| {
+            let mut bytes = tree.get(key.as_bytes()).map_err(Trouble::reading)?.unwrap().to_vec();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            tree.insert(key.as_bytes(), bytes).map_err(Trouble::writing)
+        });
+        flipped.map(drop).unwrap();
+    }
+
+    fn assert_damage<T: std::fmt::Debug>(result: Result<T, StoreError>, record: &str) {
+        let error = result.unwrap_err();
+        assert_eq!((error.fault(), error.node()), (&Fault::Corrupt, "a"));
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.contains(record), "{cause:?} does not name {record:?}");
+    }
+
+    #[test]
+    fn damage_is_found_by_every_read_and_poisons_nothing_else() {
+        let keyspace = Keyspace::memory("a").unwrap();
+        let (mut chain, ns, owner) = (Chain::new(log_id(1)), namespace("items"), owner_id(1));
+        let lease = Lease { owner, holder: "the test".to_owned(), beat: 0 };
+        assert!(keyspace.leases.write().unwrap().swap(LeaseName::Documents, None, Some(lease)));
+        let batch = chain.insert(&ns, rawdoc! { "_id": 1 }).insert(&ns, rawdoc! { "_id": 2 }).take_batch();
+        keyspace.create_log(chain.log()).unwrap();
+        keyspace.append(batch.entries()).unwrap();
+        keyspace.apply(&batch, owner).unwrap();
+        let all = Limits::default();
+
+        flip(&keyspace, &Key::entry(2));
+        assert_damage(keyspace.read_log(1, all), "the log entry at index 2");
+        assert_damage(keyspace.append(batch.entries()), "the log entry at index 2");
+        let op_id = batch.entries()[0].op_id();
+        flip(&keyspace, &Key::operation(op_id));
+        assert_damage(keyspace.find(op_id), &format!("the position of operation {op_id}"));
+        flip(&keyspace, &Key::document(&ns, &id(2)));
+        assert_damage(keyspace.get(&ns, &[id(1), id(2)]), "a document of shop.items");
+        assert_damage(keyspace.scan(&ns, None, all), "a document of shop.items");
+        let update = chain.update(&ns, rawdoc! { "_id": 2, "n": 1 }).take_batch();
+        assert_damage(keyspace.apply(&update, owner), "a document of shop.items");
+        assert_eq!(keyspace.checkpoint().unwrap().unwrap().anchor, batch.last());
+        flip(&keyspace, &Key::digest(&ns));
+        assert_damage(keyspace.digest(&ns), "the digest of shop.items");
+        assert_damage(keyspace.namespaces(), "the digest of shop.items");
+        flip(&keyspace, &Key::checkpoint());
+        assert_damage(keyspace.checkpoint(), "the checkpoint");
+        assert_damage(keyspace.apply(&update, owner), "the checkpoint");
+        assert_eq!(keyspace.get(&ns, &[id(1)]).unwrap().len(), 1);
+        flip(&keyspace, &Key::log());
+        assert_damage(keyspace.log_ends(), "the ends of the log");
+    }
+
+    #[test]
+    fn a_panic_of_the_engine_is_damage_and_poisons_the_store() {
+        let keyspace = Keyspace::memory("a").unwrap();
+        let result: Result<(), _> = keyspace.read(|| "read".to_owned(), |_| panic!("a page is not what it was"));
+        assert_damage(result, "a page is not what it was");
+        assert_eq!(*keyspace.log_ends().unwrap_err().fault(), Fault::Poisoned);
+    }
+
+    #[test]
+    fn the_files_of_a_store_in_memory_are_private_and_gone_with_it() {
+        let keyspace = Keyspace::memory("a").unwrap();
+        let path = keyspace.folder.path().to_owned();
+        assert!(path.join("db").exists());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        }
+        drop(keyspace);
+        assert!(!path.exists());
     }
 }

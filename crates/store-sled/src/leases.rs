@@ -26,7 +26,7 @@ impl LeaseTable {
         }
     }
 
-    fn swap(&mut self, name: LeaseName, expected: Option<&Lease>, new: Option<Lease>) -> bool {
+    pub(crate) fn swap(&mut self, name: LeaseName, expected: Option<&Lease>, new: Option<Lease>) -> bool {
         let slot = match name {
             LeaseName::Log => &mut self.log,
             LeaseName::Documents => &mut self.documents,

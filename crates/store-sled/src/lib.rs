@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
+mod check;
 mod documents;
 mod durability;
 mod engine;
@@ -21,9 +22,15 @@ mod key;
 mod keyspace;
 mod leases;
 mod log;
+mod mark;
 mod record;
 mod store;
 mod trouble;
+
+/// The README's example is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
 
 pub use durability::{Durability, Options};
 #[doc(hidden)]

@@ -52,7 +52,7 @@ impl Keyspace {
     /// # Errors
     /// As there.
     pub fn log_ends(&self) -> Result<Option<LogEnds>, StoreError> {
-        self.read_durable(|| "read the ends of the log".to_owned(), |view| view.ends())
+        self.read_durable(|| "read the ends of the log".to_owned(), |view| view.record(&Key::log()))
     }
 
     /// See [`Log::append`].
@@ -120,10 +120,9 @@ impl Keyspace {
         self.read_durable(
             || "read how far the replicas have come".to_owned(),
             |view| {
-                let records = view.tree.scan_prefix(Key::acknowledgements().as_bytes());
                 let mut found = Vec::new();
-                for record in records {
-                    let (key, bytes) = record.map_err(Trouble::reading)?;
+                for item in view.under(&Key::acknowledgements()) {
+                    let (key, bytes) = item?;
                     let at = Anchor::decode(&key, &bytes)?;
                     let replica = Key::text(&key).ok_or_else(|| Unreadable::Misplaced.at(&key))?.to_owned();
                     found.push(Acknowledgement { replica, at });
@@ -135,11 +134,11 @@ impl Keyspace {
 }
 
 impl View<'_> {
-    fn ends(&self) -> Result<Option<LogEnds>, Trouble> {
+    pub(crate) fn ends(&self) -> Result<Option<LogEnds>, Trouble> {
         self.record(&Key::log())
     }
 
-    fn entry(&self, index: u64) -> Result<Entry, Trouble> {
+    pub(crate) fn entry(&self, index: u64) -> Result<Entry, Trouble> {
         let key = Key::entry(index);
         let found = self.tree.get(key.as_bytes()).map_err(Trouble::reading)?;
         let bytes = found.ok_or_else(|| Unreadable::Missing.at(key.as_bytes()))?;

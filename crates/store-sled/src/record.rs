@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::{
+    group_commit::Ticket,
     key::{Key, describe},
     trouble::Trouble,
 };
@@ -55,6 +56,8 @@ pub(crate) enum Unreadable {
     Missing,
     #[error("it is longer than a record of its kind can be")]
     TooLong,
+    #[error("it does not fit the records that it belongs to: some of them are lost")]
+    Incomplete,
     #[error("the content does not belong there")]
     Misplaced,
     #[error("the payload does not decode")]
@@ -139,6 +142,18 @@ impl Record for Format {
     }
 
     fn from_stored(stored: u32) -> Self {
+        Self(stored)
+    }
+}
+
+impl Record for Ticket {
+    type Stored = u64;
+
+    fn to_stored(&self) -> u64 {
+        self.0
+    }
+
+    fn from_stored(stored: u64) -> Self {
         Self(stored)
     }
 }

@@ -17,7 +17,8 @@ pub struct SledStore {
 
 impl SledStore {
     /// Opens the store in the folder `path` for the node `node`, and creates both if there is none.
-    /// It blocks while it recovers what an earlier process has left.
+    /// It blocks while it recovers what an earlier process has left and reads the whole store once:
+    /// what the engine has silently lost shows only in records that no longer fit each other.
     ///
     /// # Errors
     /// - [`Fault::Busy`]: another process, or another store of this one, uses the folder.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "tests fail by panicking")]
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod fetch;
 mod finder;
 mod parent_death;
 mod replica_set;

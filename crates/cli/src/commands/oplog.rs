@@ -1,0 +1,194 @@
+//! `oplog`: looks at the primary's oplog.
+
+use std::{collections::VecDeque, time::Duration};
+
+use oplogsync_core::{
+    entry::{Entry, Operation},
+    limits::Limits,
+    log::{Log, LogEnds},
+    namespace::Namespace,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    args::{OplogArgs, OplogWhat},
+    config::{Config, Role},
+    exit::Exit,
+    failure::Failure,
+    json,
+    node::Node,
+    out::Out,
+    show::iso_date,
+    signals::Shutdown,
+};
+
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+/// How often the end of the log is looked at.
+const FOLLOW_EVERY: Duration = Duration::from_millis(500);
+/// Most entries that are read at once.
+const READ_MAX: u64 = 1000;
+
+pub(crate) async fn run(args: &OplogArgs, config: &Config, shutdown: Shutdown, out: &mut Out) -> Result<Exit, Failure> {
+    let primary = Node::new(&config.primary, ANSWER_WITHIN);
+    let Some(ends) = primary.log_ends().await.map_err(of_primary)? else {
+        let message = format!("{} holds no oplog yet: write to it through oplogsync first", config.primary.name);
+        return Err(Failure::message(Exit::Primary, message));
+    };
+    match &args.what {
+        OplogWhat::Show { position } => show(&primary, &ends, position, out).await,
+        OplogWhat::Tail { count, follow, ns } => {
+            let entries = newest(&primary, &ends, *count, ns.as_ref()).await?;
+            for entry in &entries {
+                tell(entry, out)?;
+            }
+            if !follow {
+                return Ok(Exit::Done);
+            }
+            tokio::select! {
+                () = shutdown.requested() => Ok(Exit::Done),
+                ended = Box::pin(go_on(&primary, ends.head.next_index(), ns.as_ref(), out)) => ended,
+            }
+        }
+    }
+}
+
+fn of_primary(error: oplogsync_core::store_error::StoreError) -> Failure {
+    Failure::store(error, Role::Primary)
+}
+
+async fn show(primary: &Node, ends: &LogEnds, text: &str, out: &mut Out) -> Result<Exit, Failure> {
+    let (term, index) = parse_position(text)?;
+    let limits = Limits { entries_max: 1, bytes_max: 1 };
+    let found = if index > ends.floor.position.index && index <= ends.head.position.index {
+        primary.read(index, limits).await.map_err(of_primary)?.into_iter().next()
+    } else {
+        None
+    };
+    let found =
+        found.filter(|entry| entry.position().index == index && term.is_none_or(|term| entry.position().term == term));
+    let Some(entry) = found else {
+        let (floor, head) = (ends.floor.position, ends.head.position);
+        let message = format!("there is no entry at {text}: the oplog reaches from after {floor} to {head}");
+        return Err(Failure::message(Exit::Usage, message));
+    };
+    out.json(&as_json(&entry)?)?;
+    Ok(Exit::Done)
+}
+
+fn parse_position(text: &str) -> Result<(Option<u64>, u64), Failure> {
+    let (term, index) = match text.split_once(':') {
+        Some((term, index)) => (term.parse().map(Some), index),
+        None => (Ok(None), text),
+    };
+    match (term, index.parse()) {
+        (Ok(term), Ok(index)) if index > 0 => Ok((term, index)),
+        _ => Err(Failure::message(Exit::Usage, format!("`{text}` is no position: write it as term:index or index"))),
+    }
+}
+
+/// The newest `count` entries (of a namespace), read backwards a piece at a time.
+async fn newest(
+    primary: &Node,
+    ends: &LogEnds,
+    count: u64,
+    ns: Option<&Namespace>,
+) -> Result<VecDeque<Entry>, Failure> {
+    let mut newest = VecDeque::new();
+    let wanted = usize::try_from(count).unwrap_or(usize::MAX);
+    let floor = ends.floor.position.index;
+    let mut end = ends.head.position.index;
+    while end > floor && newest.len() < wanted {
+        let piece = if ns.is_some() { READ_MAX } else { count.min(READ_MAX) };
+        let start = end.saturating_sub(piece).max(floor);
+        let mut entries = Vec::new();
+        let mut next = start + 1;
+        while next <= end {
+            let read = read(primary, next, end).await?;
+            let Some(last) = read.last() else { break };
+            next = last.position().index + 1;
+            entries.extend(read.into_iter().filter(|entry| concerns(entry, ns)));
+        }
+        for entry in entries.into_iter().rev() {
+            if newest.len() < wanted {
+                newest.push_front(entry);
+            }
+        }
+        end = start;
+    }
+    Ok(newest)
+}
+
+async fn read(primary: &Node, from: u64, until: u64) -> Result<Vec<Entry>, Failure> {
+    let entries_max = usize::try_from((until - from + 1).min(READ_MAX)).unwrap_or(1);
+    let limits = Limits { entries_max, ..Limits::default() };
+    primary.read(from, limits).await.map_err(of_primary)
+}
+
+async fn go_on(primary: &Node, mut next: u64, ns: Option<&Namespace>, out: &mut Out) -> Result<Exit, Failure> {
+    loop {
+        let entries = read(primary, next, u64::MAX - 1).await?;
+        for entry in &entries {
+            next = entry.position().index + 1;
+            if concerns(entry, ns) {
+                tell(entry, out)?;
+            }
+        }
+        if entries.is_empty() {
+            tokio::time::sleep(FOLLOW_EVERY).await;
+        }
+    }
+}
+
+fn concerns(entry: &Entry, ns: Option<&Namespace>) -> bool {
+    ns.is_none_or(|ns| entry.operation().namespace() == Some(ns))
+}
+
+fn kind_name(operation: &Operation) -> &'static str {
+    match operation {
+        Operation::Insert { .. } => "insert",
+        Operation::Update { .. } => "update",
+        Operation::Delete { .. } => "delete",
+        Operation::Noop => "noop",
+        Operation::NewTerm => "new-term",
+    }
+}
+
+fn tell(entry: &Entry, out: &mut Out) -> Result<(), Failure> {
+    if out.is_json() {
+        // A line per entry: a log has no end that an array could wait for.
+        let text =
+            serde_json::to_string(&as_json(entry)?).map_err(|error| Failure::unexpected(error, "show an entry"))?;
+        return Ok(out.line(text)?);
+    }
+    let operation = entry.operation();
+    let ns = operation.namespace().map_or("-", Namespace::as_str);
+    let id = operation.doc_id().map_or_else(|| "-".to_owned(), |id| id.to_string());
+    let (position, date) = (entry.position().to_string(), iso_date(entry.optime()));
+    Ok(out.line(format_args!("{position}\t{date}\t{}\t{ns}\t{id}", kind_name(operation)))?)
+}
+
+fn as_json(entry: &Entry) -> Result<Value, Failure> {
+    let operation = entry.operation();
+    let (t, i) = entry.optime().to_timestamp();
+    let document = match operation {
+        Operation::Insert { document, .. } | Operation::Update { document, .. } => {
+            Some(json::from_document(document.as_raw())?)
+        }
+        _ => None,
+    };
+    let id = operation.doc_id().map(|id| json::from_value(id.value())).transpose()?;
+    Ok(json!({
+        "position": entry.position().to_string(),
+        "term": entry.position().term,
+        "index": entry.position().index,
+        "optime": { "t": t, "i": i },
+        "isoDate": iso_date(entry.optime()),
+        "op": kind_name(operation),
+        "ns": operation.namespace().map(Namespace::as_str),
+        "id": id,
+        "document": document,
+        "opId": entry.op_id().to_string(),
+        "hash": entry.hash().to_string(),
+        "prevHash": entry.prev_hash().to_string(),
+    }))
+}

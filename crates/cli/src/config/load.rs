@@ -1,0 +1,86 @@
+//! Finding, reading and checking a configuration file.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
+
+use super::{
+    Config, ConfigError, LogConfig, NodeConfig, SyncConfig, environment,
+    file::{BatchSize, ConfigFile, Keep, Poll},
+    topology,
+};
+use crate::conn_string;
+
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
+const BATCH_SIZE: usize = 1000;
+
+/// Loads the configuration from `chosen`, or from where one is found.
+pub(crate) fn load(chosen: Option<&Path>) -> Result<Config, ConfigError> {
+    let file = find(chosen)?;
+    let text = std::fs::read_to_string(&file)
+        .map_err(|error| ConfigError::new(file.display(), format!("cannot be read: {error}{}", hint(&error))))?;
+    let parsed: ConfigFile = toml::from_str(&text)
+        .map_err(|error| ConfigError::new(file.display(), conn_string::redact(error.to_string().trim_end())))?;
+    check(parsed, &file).map_err(|problem| ConfigError::new(file.display(), problem))
+}
+
+fn hint(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "; `oplogsync init FILE` writes one",
+        _ => "",
+    }
+}
+
+fn find(chosen: Option<&Path>) -> Result<PathBuf, ConfigError> {
+    if let Some(file) = chosen {
+        return Ok(file.to_owned());
+    }
+    let mut places = vec![PathBuf::from("oplogsync.toml")];
+    let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
+    let user = env::var_os("XDG_CONFIG_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from).or_else(home);
+    places.extend(user.map(|dir| dir.join("oplogsync/config.toml")));
+    places.push(PathBuf::from("/etc/oplogsync/config.toml"));
+    if let Some(found) = places.iter().find(|place| place.is_file()) {
+        return Ok(found.clone());
+    }
+    let searched: Vec<_> = places.iter().map(|place| place.display().to_string()).collect();
+    let problem = "name one with --config, or write one: oplogsync init oplogsync.toml";
+    Err(ConfigError::new(format!("no configuration file ({})", searched.join(", ")), problem))
+}
+
+fn check(file: ConfigFile, path: &Path) -> Result<Config, String> {
+    let base = path.parent().unwrap_or(Path::new("."));
+    let ConfigFile { sync, oplog, log, nodes, .. } = file;
+    let names: Vec<_> = nodes.iter().map(|node| node.name.clone()).collect();
+    if let Some(name) = environment::unknown_variables(&names).first() {
+        return Err(format!("environment variable {name} means nothing here: correct or unset it"));
+    }
+    let poll = overridden("OPLOGSYNC_SYNC_POLL_INTERVAL", sync.poll_interval)?;
+    let batch_size = overridden("OPLOGSYNC_SYNC_BATCH_SIZE", sync.batch_size)?;
+    let keep = overridden("OPLOGSYNC_OPLOG_KEEP", oplog.keep)?;
+    topology::check_ids(&nodes)?;
+    let nodes = nodes.iter().map(|node| NodeConfig::new(node, base)).collect::<Result<Vec<_>, _>>()?;
+    let (primary, replicas) = topology::check(nodes)?;
+    Ok(Config {
+        file: path.to_owned(),
+        sync: SyncConfig {
+            poll_interval: poll.map_or(POLL_INTERVAL, |Poll(poll)| poll),
+            batch_size: batch_size.map_or(BATCH_SIZE, |BatchSize(size)| size),
+        },
+        keep: keep.map(|Keep(keep)| keep),
+        log: LogConfig { level: log.level, format: log.format },
+        primary,
+        replicas,
+    })
+}
+
+/// The environment's value if it has one, else the file's.
+fn overridden<T: FromStr<Err = String>>(name: &str, value: Option<T>) -> Result<Option<T>, String> {
+    match environment::var(name)? {
+        Some(text) => text.parse().map(Some).map_err(|problem| format!("environment variable {name}: {problem}")),
+        None => Ok(value),
+    }
+}

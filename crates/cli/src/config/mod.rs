@@ -1,0 +1,102 @@
+//! [`Config`]: the validated configuration.
+
+mod environment;
+mod file;
+mod load;
+mod node;
+mod topology;
+
+use std::{path::PathBuf, time::Duration};
+
+pub(crate) use file::Durability;
+pub(crate) use load::load;
+pub(crate) use node::{Address, NodeConfig, Role};
+
+use crate::args::LogFormat;
+
+/// A configuration that can be run: every name, value and combination in it is checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// The file that it comes from.
+    pub(crate) file: PathBuf,
+    /// How replicas sync.
+    pub(crate) sync: SyncConfig,
+    /// How long the oplog is kept; `None` keeps everything.
+    pub(crate) keep: Option<Duration>,
+    /// The log.
+    pub(crate) log: LogConfig,
+    /// The node that is written to.
+    pub(crate) primary: NodeConfig,
+    /// The nodes that follow it, at least one.
+    pub(crate) replicas: Vec<NodeConfig>,
+}
+
+/// How replicas sync.
+#[derive(Debug, Clone)]
+pub(crate) struct SyncConfig {
+    /// How long a replica that has caught up waits before it looks again.
+    pub(crate) poll_interval: Duration,
+    /// Most entries in a batch.
+    pub(crate) batch_size: usize,
+}
+
+/// The log.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LogConfig {
+    /// A filter, for example `info`.
+    pub(crate) level: Option<String>,
+    /// The format.
+    pub(crate) format: LogFormat,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+#[error("{origin}: {problem}")]
+pub(crate) struct ConfigError {
+    /// The file, or the places that were searched.
+    origin: String,
+    /// What is wrong and what to do.
+    problem: String,
+}
+
+impl ConfigError {
+    fn new(origin: impl std::fmt::Display, problem: impl Into<String>) -> Self {
+        Self { origin: origin.to_string(), problem: problem.into() }
+    }
+}
+
+impl Config {
+    /// The replica with this name.
+    pub(crate) fn replica(&self, name: &str) -> Result<&NodeConfig, ConfigError> {
+        if let Some(found) = self.replicas.iter().find(|node| node.name == name) {
+            return Ok(found);
+        }
+        let names: Vec<_> = self.replicas.iter().map(|node| node.name.as_str()).collect();
+        let what = if self.primary.name == name { "is the primary" } else { "is not configured" };
+        Err(ConfigError::new(
+            self.file.display(),
+            format!("node `{name}` {what}; the replicas are: {}", names.join(", ")),
+        ))
+    }
+
+    /// The replicas with these names, all of them if there are none.
+    pub(crate) fn chosen<'a>(
+        &'a self,
+        names: impl IntoIterator<Item = &'a String>,
+    ) -> Result<Vec<&'a NodeConfig>, ConfigError> {
+        let mut chosen: Vec<&NodeConfig> = Vec::new();
+        for name in names {
+            let node = self.replica(name)?;
+            if !chosen.iter().any(|known| known.name == node.name) {
+                chosen.push(node);
+            }
+        }
+        Ok(if chosen.is_empty() { self.replicas.iter().collect() } else { chosen })
+    }
+}
+
+/// A duration as people write it, for example `5s`, on the command line; zero is refused.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 5s, 200ms or 1m"))?;
+    if duration.is_zero() { Err("it must be longer than nothing".to_owned()) } else { Ok(duration) }
+}

@@ -1,0 +1,237 @@
+//! [`Node`]: a node of the configuration, as the store that its URI chooses.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use oplogsync_core::{
+    batch::Batch,
+    checkpoint::{Checkpoint, Stop},
+    digest::NamespaceDigest,
+    doc_id::DocId,
+    document::Document,
+    documents::{Applied, Documents},
+    entry::Entry,
+    ids::{LogId, OpId, OwnerId},
+    lease::{Lease, LeaseName, Leases},
+    limits::Limits,
+    log::{Acknowledgement, Appended, Log, LogEnds},
+    namespace::Namespace,
+    position::{Anchor, Position},
+    store_error::{Fault, StoreError},
+};
+#[cfg(feature = "mongo")]
+use oplogsync_store_mongo::{MongoStore, Scope};
+use oplogsync_store_sled::SledStore;
+use tokio::sync::OnceCell;
+
+use crate::config::{Address, Durability, NodeConfig};
+
+/// What may be lost with durability `interval`.
+const FLUSH_EVERY: Duration = Duration::from_millis(500);
+
+/// A node, opened when it is first used, and again at the next use if that failed. So a node that is
+/// down at start is like one that is down later. Cheap to clone; clones are one node.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    config: Arc<NodeConfig>,
+    #[cfg_attr(not(feature = "mongo"), expect(dead_code, reason = "an embedded node is just there"))]
+    answer_within: Duration,
+    store: Arc<OnceCell<Store>>,
+}
+
+/// The store, chosen once.
+#[derive(Debug)]
+enum Store {
+    Sled(SledStore),
+    #[cfg(feature = "mongo")]
+    Mongo(MongoStore),
+}
+
+impl Node {
+    /// A node that is not opened yet. A server that does not answer within `answer_within` counts
+    /// as unavailable.
+    pub(crate) fn new(config: &NodeConfig, answer_within: Duration) -> Self {
+        Self { config: Arc::new(config.clone()), answer_within, store: Arc::default() }
+    }
+
+    /// Its configuration.
+    pub(crate) fn config(&self) -> &NodeConfig {
+        &self.config
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    /// Opens it, unless it is open.
+    pub(crate) async fn open(&self) -> Result<(), StoreError> {
+        self.store().await.map(drop)
+    }
+
+    async fn store(&self) -> Result<&Store, StoreError> {
+        self.store.get_or_try_init(|| Box::pin(self.open_store())).await
+    }
+
+    async fn open_store(&self) -> Result<Store, StoreError> {
+        let name = self.config.name.clone();
+        match self.config.address.clone() {
+            Address::Memory => blocking(&name.clone(), move || SledStore::memory(&name)).await.map(Store::Sled),
+            Address::Sled { path, durability } => {
+                let options = oplogsync_store_sled::Options { durability: level(durability) };
+                blocking(&name.clone(), move || SledStore::open(path, &name, options)).await.map(Store::Sled)
+            }
+            #[cfg(feature = "mongo")]
+            Address::Mongo { uri, scope } => {
+                let scope = scope.map_or(Scope::Server, |scope| Scope::Database {
+                    logical: scope.logical,
+                    physical: scope.physical,
+                });
+                let options = oplogsync_store_mongo::Options {
+                    selection_timeout: self.answer_within,
+                    request_timeout: REQUEST_TIMEOUT,
+                    ..Default::default()
+                };
+                MongoStore::connect(uri.expose(), &name, scope, options).await.map(Store::Mongo)
+            }
+            #[cfg(not(feature = "mongo"))]
+            Address::Mongo { .. } => {
+                let without = "this build has no MongoDB support: build it with the feature `mongo`";
+                Err(StoreError::new(&name, "connect", Fault::Defect).because(without))
+            }
+        }
+    }
+}
+
+/// How long one request to a server may take: less than a lease lives without a renewal.
+#[cfg(feature = "mongo")]
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
+
+fn level(durability: Durability) -> oplogsync_store_sled::Durability {
+    match durability {
+        Durability::Fsync => oplogsync_store_sled::Durability::Fsync,
+        Durability::Interval => oplogsync_store_sled::Durability::Interval(FLUSH_EVERY),
+        Durability::None => oplogsync_store_sled::Durability::None,
+    }
+}
+
+/// Recovery after a crash may take a while, so it does not run on a thread that others need.
+async fn blocking<T: Send + 'static>(
+    node: &str,
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let joined = tokio::task::spawn_blocking(work).await;
+    joined.unwrap_or_else(|cut_off| Err(StoreError::new(node, "open the store", Fault::Defect).because(cut_off)))
+}
+
+/// Calls the chosen store.
+macro_rules! on_store {
+    ($node:ident, $store:ident => $call:expr) => {
+        match $node.store().await? {
+            Store::Sled($store) => $call.await,
+            #[cfg(feature = "mongo")]
+            Store::Mongo($store) => $call.await,
+        }
+    };
+}
+
+impl Log for Node {
+    async fn create_log(&self, log: LogId) -> Result<LogEnds, StoreError> {
+        on_store!(self, store => store.create_log(log))
+    }
+
+    async fn log_ends(&self) -> Result<Option<LogEnds>, StoreError> {
+        on_store!(self, store => store.log_ends())
+    }
+
+    async fn append(&self, entries: &[Entry]) -> Result<Appended, StoreError> {
+        on_store!(self, store => store.append(entries))
+    }
+
+    async fn read(&self, from: u64, limits: Limits) -> Result<Vec<Entry>, StoreError> {
+        on_store!(self, store => store.read(from, limits))
+    }
+
+    async fn find(&self, op_id: OpId) -> Result<Option<Position>, StoreError> {
+        on_store!(self, store => store.find(op_id))
+    }
+
+    async fn trim(&self, floor: &Anchor) -> Result<(), StoreError> {
+        on_store!(self, store => store.trim(floor))
+    }
+
+    async fn acknowledge(&self, acknowledgement: &Acknowledgement) -> Result<(), StoreError> {
+        on_store!(self, store => store.acknowledge(acknowledgement))
+    }
+
+    async fn acknowledgements(&self) -> Result<Vec<Acknowledgement>, StoreError> {
+        on_store!(self, store => store.acknowledgements())
+    }
+}
+
+impl Documents for Node {
+    async fn get(&self, ns: &Namespace, ids: &[DocId]) -> Result<Vec<Option<Document>>, StoreError> {
+        on_store!(self, store => store.get(ns, ids))
+    }
+
+    async fn scan(&self, ns: &Namespace, after: Option<&DocId>, limits: Limits) -> Result<Vec<Document>, StoreError> {
+        on_store!(self, store => store.scan(ns, after, limits))
+    }
+
+    async fn namespaces(&self) -> Result<Vec<Namespace>, StoreError> {
+        on_store!(self, store => store.namespaces())
+    }
+
+    async fn digest(&self, ns: &Namespace) -> Result<NamespaceDigest, StoreError> {
+        on_store!(self, store => store.digest(ns))
+    }
+
+    async fn checkpoint(&self) -> Result<Option<Checkpoint>, StoreError> {
+        on_store!(self, store => store.checkpoint())
+    }
+
+    async fn apply(&self, batch: &Batch, owner: OwnerId) -> Result<Applied, StoreError> {
+        on_store!(self, store => store.apply(batch, owner))
+    }
+
+    async fn unfinished(&self) -> Result<Option<u64>, StoreError> {
+        on_store!(self, store => store.unfinished())
+    }
+
+    async fn stop(&self) -> Result<Option<Stop>, StoreError> {
+        on_store!(self, store => store.stop())
+    }
+
+    async fn set_stop(&self, stop: &Stop) -> Result<(), StoreError> {
+        on_store!(self, store => store.set_stop(stop))
+    }
+}
+
+impl Leases for Node {
+    async fn lease(&self, name: LeaseName) -> Result<Option<Lease>, StoreError> {
+        on_store!(self, store => store.lease(name))
+    }
+
+    async fn swap_lease(
+        &self,
+        name: LeaseName,
+        expected: Option<&Lease>,
+        new: Option<&Lease>,
+    ) -> Result<bool, StoreError> {
+        on_store!(self, store => store.swap_lease(name, expected, new))
+    }
+}
+
+/// Waits for `work` no longer than `limit`; a node that takes longer is unavailable.
+pub(crate) async fn within<T>(
+    node: &Node,
+    limit: Duration,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(done) => done,
+        Err(_) => {
+            let doing = format!("answer within {}", humantime::format_duration(limit));
+            Err(StoreError::new(node.name(), doing, Fault::Unavailable))
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! [`Out`]: all that the program says on standard output.
+
+use std::{
+    fmt,
+    io::{self, IsTerminal, Write},
+};
+
+use serde::Serialize;
+
+use crate::args::{Colour, Format, Global};
+
+/// Standard output: knows the format and whether people read it, and that its reader may be gone.
+pub(crate) struct Out {
+    writer: Box<dyn Write + Send>,
+    format: Format,
+    colour: bool,
+}
+
+/// Why nothing more can be said.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OutError {
+    /// The reader has closed the pipe: it wants no more.
+    #[error("the reader of the output is gone")]
+    Closed,
+    /// Anything else.
+    #[error("cannot write to standard output")]
+    Write(#[source] io::Error),
+}
+
+/// A colour, or rather its meaning.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Tone {
+    /// As it should be.
+    Good,
+    /// Wrong.
+    Bad,
+    /// Worth a look.
+    Warning,
+    /// Less important.
+    Faint,
+}
+
+impl Out {
+    /// Standard output in the format that the arguments ask for.
+    pub(crate) fn stdout(global: &Global) -> Self {
+        let terminal = io::stdout().is_terminal();
+        let format = match global.format() {
+            Format::Auto if terminal => Format::Table,
+            Format::Auto => Format::Plain,
+            chosen => chosen,
+        };
+        let colour = match global.color {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => terminal && set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb"),
+        };
+        Self { writer: Box::new(io::stdout()), format, colour: colour && format == Format::Table }
+    }
+
+    /// The format, never [`Format::Auto`].
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Whether the output is for programs.
+    pub(crate) fn is_json(&self) -> bool {
+        matches!(self.format, Format::Json | Format::Ndjson)
+    }
+
+    /// `text` in a tone, if there is colour.
+    pub(crate) fn tone(&self, tone: Tone, text: impl fmt::Display) -> String {
+        let code = match tone {
+            Tone::Good => 32,
+            Tone::Bad => 31,
+            Tone::Warning => 33,
+            Tone::Faint => 2,
+        };
+        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_string() }
+    }
+
+    /// Says a line.
+    pub(crate) fn line(&mut self, line: impl fmt::Display) -> Result<(), OutError> {
+        writeln!(self.writer, "{line}").and_then(|()| self.writer.flush()).map_err(OutError::from)
+    }
+
+    /// Says a value as JSON: indented, or on one line in NDJSON.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<(), OutError> {
+        let text = match self.format {
+            Format::Ndjson => serde_json::to_string(value),
+            _ => serde_json::to_string_pretty(value),
+        };
+        self.line(text.map_err(|error| OutError::Write(error.into()))?)
+    }
+
+    /// Says rows under a header: in columns for people, else separated by tabs.
+    pub(crate) fn table<const N: usize>(&mut self, header: [&str; N], rows: &[[String; N]]) -> Result<(), OutError> {
+        if self.format != Format::Table {
+            self.line(header.join("\t"))?;
+            return rows.iter().try_for_each(|row| self.line(row.join("\t")));
+        }
+        let header = header.map(str::to_owned);
+        let mut widths = [0; N];
+        for row in std::iter::once(&header).chain(rows) {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = cell.chars().count().max(*width);
+            }
+        }
+        for row in std::iter::once(&header).chain(rows) {
+            let cells: Vec<_> = widths.iter().zip(row).map(|(width, cell)| format!("{cell:width$}")).collect();
+            self.line(cells.join("  ").trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+impl From<io::Error> for OutError {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe { Self::Closed } else { Self::Write(error) }
+    }
+}
+
+/// An environment variable that is set to something.
+fn set(name: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}

@@ -1,0 +1,15 @@
+//! The program as users meet it: the real binary, its output and its exit codes.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used, missing_docs)]
+
+mod bad_input;
+mod configuration;
+mod demo;
+mod embedded;
+mod grammar;
+mod program;
+mod secrets;
+#[cfg(feature = "mongo")]
+mod servers;
+#[cfg(feature = "mongo")]
+mod survival;

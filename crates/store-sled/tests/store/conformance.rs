@@ -1,0 +1,66 @@
+//! The store owes what every store owes.
+
+use oplogsync_core::testing::suite::{self, StoreBuilder};
+use oplogsync_store_sled::{Options, SledStore};
+use tempfile::TempDir;
+
+const NODE: &str = "replica-1";
+
+struct InFolder;
+
+impl StoreBuilder for InFolder {
+    type Store = SledStore;
+    type Guard = TempDir;
+
+    async fn build(&self) -> (TempDir, SledStore) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SledStore::open(folder.path(), NODE, Options::default()).unwrap();
+        (folder, store)
+    }
+
+    async fn reopen(&self, folder: &TempDir, store: SledStore) -> Option<SledStore> {
+        drop(store);
+        Some(SledStore::open(folder.path(), NODE, Options::default()).unwrap())
+    }
+
+    fn node(&self) -> &'static str {
+        NODE
+    }
+
+    fn atomic(&self) -> bool {
+        true
+    }
+}
+
+struct InMemory;
+
+impl StoreBuilder for InMemory {
+    type Store = SledStore;
+    type Guard = ();
+
+    async fn build(&self) -> ((), SledStore) {
+        ((), SledStore::memory(NODE).unwrap())
+    }
+
+    async fn reopen(&self, (): &(), _: SledStore) -> Option<SledStore> {
+        None
+    }
+
+    fn node(&self) -> &'static str {
+        NODE
+    }
+
+    fn atomic(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_in_a_folder_keeps_the_contracts() {
+    suite::run(&InFolder).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_in_memory_keeps_the_contracts() {
+    suite::run(&InMemory).await;
+}
