@@ -77,13 +77,8 @@ impl Folder {
     /// A run whose standard input is `input`.
     pub fn feed(&self, args: &[&str], input: &str) -> Answer {
         let started = Instant::now();
-        let mut child = self
-            .command(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            self.command(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         let input = input.to_owned();
         // A program that has seen enough may close its input early.

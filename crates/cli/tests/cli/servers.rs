@@ -127,7 +127,11 @@ async fn a_replica_that_is_down_at_start_and_another_that_dies_do_not_disturb_th
     folder.wait_for_log("back node=db2");
     wait_until("db2 to catch up", || {
         let status = folder.log();
-        status.lines().rev().find(|line| line.contains("progress node=db2")).is_some_and(|line| line.contains("caught_up"))
+        status
+            .lines()
+            .rev()
+            .find(|line| line.contains("progress node=db2"))
+            .is_some_and(|line| line.contains("caught_up"))
     });
     running.signal("-TERM");
     running.wait().expect_code(0);

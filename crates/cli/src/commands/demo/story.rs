@@ -63,10 +63,8 @@ impl<'a> Story<'a> {
     pub(super) async fn play(self, shutdown: Shutdown) -> Result<Vec<Tally>, Failure> {
         let Self { args, stage, teller } = self;
         let store = stage.primary.clone();
-        let options =
-            PrimaryOptions { node: store.name().to_owned(), holder: holder(), ..PrimaryOptions::default() };
-        let primary =
-            Box::pin(Primary::open(store.clone(), SystemHost, options)).await.map_err(Failure::primary)?;
+        let options = PrimaryOptions { node: store.name().to_owned(), holder: holder(), ..PrimaryOptions::default() };
+        let primary = Box::pin(Primary::open(store.clone(), SystemHost, options)).await.map_err(Failure::primary)?;
         let (stop, stopped) = watch::channel(false);
         let replicas = stage.replicas.clone();
         let outage = stage.outage();
