@@ -85,7 +85,7 @@ fn run_follows_until_it_is_asked_to_stop_and_keeps_others_out() {
     let folder = Folder::embedded();
     folder.run(&["load", "--count", "100"]).expect_code(0);
     let running = folder.start(&["run", "--log-format", "text", "--progress-every", "100ms"]);
-    folder.wait_for_log("node=db3 state=\"caught_up\"");
+    folder.wait_for_log("node=db3 state=caught_up");
     folder.run(&["run", "--once"]).expect_code(9).says(&["another oplogsync"]);
     let write = folder.run(&["write", "insert", "--ns", "a.b", "--data", "{}"]);
     write.expect_code(9).says(&["db1", "another oplogsync"]);
