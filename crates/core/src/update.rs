@@ -19,6 +19,8 @@ mod push;
 mod rename;
 mod set_add;
 mod test;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use bson::{RawDocument, spec::ElementType};

@@ -83,11 +83,22 @@ fn statement(action: Action, change: &Change) -> RawDocumentBuf {
     match (action, &change.after) {
         (Action::Delete, _) | (_, None) => statement.append(cstr!("limit"), 1),
         (_, Some(after)) => {
-            statement.append(cstr!("u"), after.as_raw());
+            if has_dollar_field(after) {
+                let literally = rawdoc! { "$replaceWith": { "$literal": after.as_raw().to_owned() } };
+                statement.append(cstr!("u"), bson::RawArrayBuf::from_iter([literally]));
+            } else {
+                statement.append(cstr!("u"), after.as_raw());
+            }
             statement.append(cstr!("upsert"), action == Action::Put);
         }
     }
     statement
+}
+
+/// Whether a field of the document itself starts with `$`: servers insert such a document, but do
+/// not take it as a replacement.
+fn has_dollar_field(document: &Document) -> bool {
+    document.as_raw().iter_elements().flatten().any(|field| field.key().as_str().starts_with('$'))
 }
 
 impl MongoStore {

@@ -1,10 +1,11 @@
-//! The store against real servers, standalone and replica set.
+//! The store, and the evaluation of updates, against real servers, standalone and replica set.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::missing_panics_doc)]
 
 mod conformance;
 mod connect;
 mod crash;
+mod differential;
 mod fixture;
 mod log_form;
 mod outside_changes;

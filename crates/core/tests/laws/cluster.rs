@@ -1,6 +1,6 @@
 //! A primary and its replicas on stores that fail, and an oracle that knows what must be true.
 
-use std::{collections::BTreeMap, future::Future};
+use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use oplogsync_core::{
     apply::{Mode, apply},
@@ -69,8 +69,11 @@ pub(crate) fn cases(cases: u32) -> ProptestConfig {
     ProptestConfig { cases: asked.unwrap_or(cases), ..ProptestConfig::default() }
 }
 
+/// Runs a test to its end; one that hangs fails.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let bounded = async { tokio::time::timeout(Duration::from_secs(60), future).await };
+    runtime.block_on(bounded).expect("the test ends within a minute")
 }
 
 pub(crate) async fn open_primary<S: Store>(

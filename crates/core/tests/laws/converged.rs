@@ -33,7 +33,7 @@ impl Observer for Witness {
                 self.caught_up.notify_one();
                 0
             }
-            _ => panic!("the target stopped"),
+            Event::Stopped { error, .. } => panic!("the target stopped: {error}"),
         };
     }
 }

@@ -1,9 +1,12 @@
 //! L9: what cannot be applied stops the replica at the entry before it, with the position and the
 //! reason, until somebody has mended it.
 
+use std::time::Duration;
+
 use oplogsync_core::{
     documents::Documents,
     entry::{Entry, Operation},
+    host::Host,
     limits::Limits,
     log::Log,
     memory::MemoryStore,
@@ -19,7 +22,9 @@ use oplogsync_core::{
 };
 use proptest::{prelude::*, sample::Index};
 
-use crate::cluster::{InMemory, Nodes, block_on, cases, check_prefix, documents, fold, on_every_store, replicator};
+use crate::cluster::{
+    InMemory, Node, Nodes, block_on, cases, check_prefix, documents, fold, on_every_store, replicator,
+};
 
 /// An operation that contradicts the documents that are there.
 fn impossible(present: &crate::cluster::Fold, choice: Index) -> Operation {
@@ -149,4 +154,42 @@ fn faults_that_no_waiting_cures_stop_the_replica() {
             on_every_store!(stops_on(call, fault));
         }
     }
+}
+
+/// While a failing entry is tried again on its own the lease is renewed more than once: that must
+/// not be taken for another process.
+#[test]
+fn an_impossible_entry_is_named_however_long_that_takes() {
+    block_on(async {
+        let (source, target, host) = (InMemory::node("db1"), InMemory::node("db2"), ManualHost::hurried(1));
+        let ns = namespace("items");
+        let mut chain = Chain::new(log_id(1));
+        source.create_log(log_id(1)).await.unwrap();
+        source.append(&chain.insert(&ns, only_id(1)).take()).await.unwrap();
+        let mut replicator = replicator(&source, &target, &host, Limits::default());
+        replicator.step().await.unwrap();
+        source.append(&chain.insert(&ns, only_id(2)).insert(&ns, only_id(1)).take()).await.unwrap();
+
+        target.plan(Call::Apply, Action::Pass);
+        let hold = target.hold(Call::Apply);
+        let slowly = async {
+            hold.reached().await;
+            for _ in 0..100 {
+                host.sleep(Duration::from_secs(1)).await;
+            }
+            hold.release();
+        };
+        let (stopped, ()) = tokio::join!(replicator.run(std::future::pending(), &()), slowly);
+
+        let Err(ReplicateError::Target(error)) = &stopped else { panic!("{stopped:?}") };
+        assert!(matches!(error.fault(), Fault::Drift { index: 3, .. }), "{error}");
+        assert_eq!(check_prefix_of(&source, &target).await, 2);
+    });
+}
+
+async fn check_prefix_of(source: &Node<MemoryStore>, target: &Node<MemoryStore>) -> u64 {
+    let checkpoint = target.checkpoint().await.unwrap().unwrap().anchor.position.index;
+    let log = source.read(1, Limits::default()).await.unwrap();
+    assert_eq!(documents(target.inner()).await, fold(log.iter().take(usize::try_from(checkpoint).unwrap())));
+    checkpoint
 }

@@ -12,3 +12,6 @@ mod fenced;
 mod intact;
 mod loud;
 mod prefix;
+mod retained;
+mod seed_flaws;
+mod verified;
