@@ -61,6 +61,9 @@ pub(crate) struct Refused<'a> {
     pub(crate) error: WriteError,
 }
 
+/// A job on its way.
+type Request<'s, 'a> = Pin<Box<dyn Future<Output = Result<Outcome<'a>, Failure>> + Send + 's>>;
+
 impl Outcome<'_> {
     pub(crate) fn absorb(&mut self, other: Self) {
         self.changed += other.changed;
@@ -124,7 +127,7 @@ impl MongoStore {
 
     /// Runs jobs side by side; their changes must commute.
     pub(crate) async fn run_jobs<'a>(&self, jobs: Vec<Job<'a>>) -> Result<Outcome<'a>, Failure> {
-        let mut requests: Vec<Pin<Box<dyn Future<Output = Result<Outcome<'a>, Failure>> + Send + '_>>> = Vec::new();
+        let mut requests: Vec<Request<'_, 'a>> = Vec::new();
         for job in jobs {
             requests.push(Box::pin(self.run_job(job)));
         }
@@ -185,7 +188,7 @@ impl MongoStore {
         };
         let statements: RawArrayBuf = match job.action {
             Action::Insert => {
-                job.changes.iter().filter_map(|change| change.after.as_ref()).map(|d| d.as_raw()).collect()
+                job.changes.iter().filter_map(|change| change.after.as_ref()).map(Document::as_raw).collect()
             }
             _ => job.changes.iter().map(|change| statement(job.action, change)).collect(),
         };

@@ -167,7 +167,7 @@ pub(crate) fn array<'a>(statements: impl IntoIterator<Item = &'a RawDocument>) -
 }
 
 fn read_reply(reply: &BsonDocument) -> Result<WriteReply, Failure> {
-    if let Some(concern) = reply.get_document("writeConcernError").ok() {
+    if let Ok(concern) = reply.get_document("writeConcernError") {
         let code = number(concern.get("code")).and_then(|code| i32::try_from(code).ok()).unwrap_or_default();
         let text = |field| concern.get_str(field).unwrap_or_default();
         return Err(Failure::from_code(code, text("codeName"), text("errmsg"), Access::Write));

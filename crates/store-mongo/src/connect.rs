@@ -24,6 +24,8 @@ use crate::{
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(4_500);
 /// A host that does not accept a connection within this time is taken as not there.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+/// What the driver says of a server that is too old, and of what is no server.
+const TELLTALES: [&str; 2] = ["requires at least", "invalid reply to a database operation"];
 
 impl MongoStore {
     /// Connects to the deployment at `uri`, as the node `node`.
@@ -35,14 +37,18 @@ impl MongoStore {
     /// refused, [`Fault::Incompatible`] when what answers is no MongoDB server from 4.2 on or the
     /// URI is none. No error shows the user or the password.
     pub async fn connect(uri: &str, node: &str, scope: Scope, options: Options) -> Result<Self, StoreError> {
-        let connecting = Box::pin(open(uri, options));
+        let connecting = Box::pin(async {
+            let (client, server) = open(uri, options).await?;
+            let store = Self { inner: Arc::new(Inner { client, node: node.into(), scope, options, server }) };
+            // The greeting needs no login. This does, and the right to read what we keep.
+            store.find_one(&store.own("node"), rawdoc! {}, None).await?;
+            Ok(store)
+        });
         let opened = match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
             Ok(opened) => opened,
             Err(_) => Err(Failure::said(Fault::Unavailable, "no server answered in time")),
         };
-        let (client, server) =
-            opened.map_err(|failure| failure.into_store_error(node, format!("connect to {}", redact(uri))))?;
-        Ok(Self { inner: Arc::new(Inner { client, node: node.into(), scope, options, server }) })
+        opened.map_err(|failure| failure.into_store_error(node, format!("connect to {}", redact(uri))))
     }
 }
 
@@ -52,7 +58,6 @@ async fn open(uri: &str, options: Options) -> Result<(Client, Server), Failure> 
     settings.connect_timeout.get_or_insert(options.selection_timeout);
     settings.app_name.get_or_insert_with(|| "oplogsync".to_owned());
     probe(&settings.hosts).await?;
-    let admitted = settings.credential.is_none();
     let client = Client::with_options(settings).map_err(|error| unusable_uri(&error))?;
     let hello = run(&client, rawdoc! { "hello": 1 }).await;
     let hello = match hello {
@@ -61,17 +66,13 @@ async fn open(uri: &str, options: Options) -> Result<(Client, Server), Failure> 
         hello => hello?,
     };
     let server = Server::from_hello(&hello).map_err(|error| Failure::new(Fault::Incompatible).because(error))?;
-    if !admitted {
-        // A connection that could not log in has failed above already; this names who may not.
-        run(&client, rawdoc! { "connectionStatus": 1 }).await?;
-    }
     Ok((client, server))
 }
 
 async fn run(client: &Client, command: RawDocumentBuf) -> Result<RawDocumentBuf, Failure> {
     let reply = client.database("admin").run_raw_command(command).await.map_err(|error| match error.kind.as_ref() {
-        ErrorKind::InvalidResponse { .. } => Failure::from_driver(&error, Access::Read),
-        ErrorKind::ServerSelection { message, .. } if message.contains("requires at least") => {
+        // What a heartbeat met is told by the text of the selection that waited for it only.
+        ErrorKind::ServerSelection { message, .. } if TELLTALES.iter().any(|words| message.contains(words)) => {
             Failure::said(Fault::Incompatible, message.clone())
         }
         _ => Failure::from_driver(&error, Access::Read),

@@ -129,6 +129,10 @@ impl MongoStore {
 
     async fn scan_from(&self, ns: &Namespace, after: Option<&DocId>, limits: Limits) -> Result<Vec<Document>, Failure> {
         let place = self.place(ns)?;
+        // Nothing comes after it, and a server takes it for an empty range and an error.
+        if after.is_some_and(|after| matches!(after.value(), RawBsonRef::MaxKey)) {
+            return Ok(Vec::new());
+        }
         let mut command = self.find_command(&place, rawdoc! {});
         command.append(cstr!("hint"), rawdoc! { "_id": 1 });
         command.append(cstr!("sort"), rawdoc! { "_id": 1 });
@@ -140,7 +144,7 @@ impl MongoStore {
         command.append(cstr!("limit"), count);
         command.append(cstr!("batchSize"), count);
         command.append(cstr!("maxTimeMS"), self.max_time_ms());
-        let (mut documents, mut bytes) = (Vec::new(), 0);
+        let (mut documents, mut bytes, mut full) = (Vec::new(), 0, false);
         self.query(&place.database, command, |raw| {
             let document = checked(raw, &place)?;
             // The bound is inclusive.
@@ -148,14 +152,33 @@ impl MongoStore {
                 return Ok(Flow::More);
             }
             bytes += document.as_bytes().len();
-            if documents.len() == limits.entries_max.max(1) || (bytes > limits.bytes_max && !documents.is_empty()) {
+            full = documents.len() == limits.entries_max.max(1) || (bytes > limits.bytes_max && !documents.is_empty());
+            if full {
                 return Ok(Flow::Enough);
             }
             documents.push(document);
             Ok(Flow::More)
         })
         .await?;
+        if after.is_some() && !full {
+            self.scan_the_last(&place, limits, &mut documents).await?;
+        }
         Ok(documents)
+    }
+
+    /// Adds the document whose id is `MaxKey`: without an upper bound a scan with a lower one
+    /// ends before it.
+    async fn scan_the_last(&self, place: &Place, limits: Limits, documents: &mut Vec<Document>) -> Result<(), Failure> {
+        let Some(last) = self.find_one(place, rawdoc! { "_id": { "$eq": RawBson::MaxKey } }, None).await? else {
+            return Ok(());
+        };
+        let last = checked(&last, place)?;
+        let bytes: usize = documents.iter().chain([&last]).map(|document| document.as_bytes().len()).sum();
+        let fits = documents.len() < limits.entries_max && bytes <= limits.bytes_max;
+        if (fits || documents.is_empty()) && documents.last().is_none_or(|document| document.id() != last.id()) {
+            documents.push(last);
+        }
+        Ok(())
     }
 
     async fn compute_digest(&self, ns: &Namespace) -> Result<NamespaceDigest, Failure> {

@@ -1,6 +1,9 @@
 //! [`Failure`]: every error of the driver and the server, classified in this one place.
 
-use std::error::Error;
+use std::{
+    error::Error,
+    ops::{Deref, DerefMut},
+};
 
 use mongodb::error::{ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT};
 use oplogsync_core::store_error::{Fault, StoreError};
@@ -15,8 +18,13 @@ pub(crate) enum Access {
 }
 
 /// What went wrong, before it is known for whom: becomes a [`StoreError`] at the trait's border.
+///
+/// Boxed, because every result would carry the size of the largest fault.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct Failure(Box<Parts>);
+
+#[derive(Debug)]
+pub(crate) struct Parts {
     pub(crate) fault: Fault,
     /// The server's error code, if it was the server that said no.
     pub(crate) code: Option<i32>,
@@ -27,6 +35,20 @@ pub(crate) struct Failure {
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
+impl Deref for Failure {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl DerefMut for Failure {
+    fn deref_mut(&mut self) -> &mut Parts {
+        &mut self.0
+    }
+}
+
 /// The server's or the driver's own words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -34,7 +56,7 @@ pub(crate) struct Said(pub(crate) String);
 
 impl Failure {
     pub(crate) fn new(fault: Fault) -> Self {
-        Self { fault, code: None, transient: false, commit_unknown: false, source: None }
+        Self(Box::new(Parts { fault, code: None, transient: false, commit_unknown: false, source: None }))
     }
 
     pub(crate) fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
@@ -75,7 +97,9 @@ impl Failure {
 
     /// What it means that a single write was refused.
     pub(crate) fn from_write_error(error: &WriteError) -> Self {
-        Self { code: Some(error.code), ..Self::new(fault_of_code(error.code, Access::Write)) }.because(error.clone())
+        let mut failure = Self::new(fault_of_code(error.code, Access::Write)).because(error.clone());
+        failure.code = Some(error.code);
+        failure
     }
 
     /// Our own deadline has passed.
@@ -86,8 +110,9 @@ impl Failure {
     }
 
     pub(crate) fn into_store_error(self, node: &str, doing: impl Into<Box<str>>) -> StoreError {
-        let error = StoreError::new(node, doing, self.fault);
-        match self.source {
+        let Parts { fault, source, .. } = *self.0;
+        let error = StoreError::new(node, doing, fault);
+        match source {
             Some(source) => error.because(source),
             None => error,
         }

@@ -1,6 +1,6 @@
 //! [`Leases`]: compare-and-swap on the lease in a node document.
 
-use bson::{RawDocumentBuf, rawdoc};
+use bson::{RawDocumentBuf, raw::cstr, rawdoc};
 use oplogsync_core::{
     lease::{Lease, LeaseName, Leases},
     store_error::StoreError,
@@ -60,12 +60,11 @@ impl MongoStore {
                 "lease.holder": lease.holder.as_str(),
             },
         };
-        let update = match new {
-            Some(lease) => {
-                rawdoc! { "$set": { "lease": node_document::encode_lease(lease) }, "$setOnInsert": { "v": 1 } }
-            }
-            None => rawdoc! { "$unset": { "lease": "" }, "$setOnInsert": { "v": 1 } },
-        };
+        let mut update = rawdoc! { "$setOnInsert": { "v": 1 } };
+        match new.map(node_document::encode_lease) {
+            Some(lease) => update.append(cstr!("$set"), rawdoc! { "lease": lease }),
+            None => update.append(cstr!("$unset"), rawdoc! { "lease": "" }),
+        }
         self.swap_node_document(filter, update, expected.is_none()).await
     }
 

@@ -126,15 +126,15 @@ impl MongoStore {
 /// Why a batch may not be applied by `owner`, if it may not.
 fn objection(state: &DocumentsState, batch: &Batch, owner: OwnerId) -> Option<Failure> {
     let found = state.checkpoint.map_or(Position::default(), |checkpoint| checkpoint.anchor.position);
-    let moved = Failure::new(Fault::CheckpointMoved { found });
+    let moved = Fault::CheckpointMoved { found };
     match state.checkpoint {
         Some(checkpoint) if checkpoint.log != batch.log() => {
             let words =
                 format!("the checkpoint follows log {}, the batch belongs to log {}", checkpoint.log, batch.log());
-            return Some(Failure::said(moved.fault, words));
+            return Some(Failure::said(moved, words));
         }
-        Some(checkpoint) if checkpoint.anchor != *batch.after() => return Some(moved),
-        None if *batch.after() != Entry::origin(batch.log()) => return Some(moved),
+        Some(checkpoint) if checkpoint.anchor != *batch.after() => return Some(Failure::new(moved)),
+        None if *batch.after() != Entry::origin(batch.log()) => return Some(Failure::new(moved)),
         _ => {}
     }
     match &state.lease {

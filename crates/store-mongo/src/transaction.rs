@@ -48,8 +48,7 @@ impl MongoStore {
         loop {
             let started = self.client().start_session().await;
             let mut session = started.map_err(|error| Failure::from_driver(&error, Access::Read))?;
-            let tried = self.try_transaction(state, batch, changes, owner, &mut session).await;
-            match tried {
+            match self.try_transaction(state, batch, changes, owner, &mut session).await {
                 Ok(Tried::Done(applied)) => return Ok(Some(applied)),
                 Ok(Tried::Unsuitable) => {
                     abort(&mut session).await;
@@ -59,10 +58,13 @@ impl MongoStore {
                     abort(&mut session).await;
                     return Err(self.explain_missing(&job).await?);
                 }
-                Err(failure) => {
+                Err(mut failure) => {
                     abort(&mut session).await;
-                    let again = failure.transient && !failure.commit_unknown && Instant::now() < until;
-                    if !again {
+                    let nothing_done = failure.transient && !failure.commit_unknown;
+                    if nothing_done && failure.fault == Fault::Unknown {
+                        failure.fault = Fault::Unavailable;
+                    }
+                    if !nothing_done || Instant::now() >= until {
                         return Err(failure);
                     }
                     tokio::time::sleep(PAUSE).await;
@@ -87,9 +89,10 @@ impl MongoStore {
         }
         let plan = plan(batch, changes, Pass::First);
         let (mut jobs, then) = (self.jobs(plan.first)?, self.jobs(plan.then)?);
-        let both = then.iter().map(|job| job.changes.len()).sum::<usize>();
+        // Documents that are deleted and inserted count once.
+        let twice = then.iter().map(|job| job.changes.len()).sum::<usize>();
         jobs.extend(then);
-        let mut changed = 0;
+        let mut written = 0;
         for job in jobs {
             let reply = match self.send(&job, Some(session)).await {
                 Err(failure) if is_unsuitable(failure.code) => return Ok(Tried::Unsuitable),
@@ -101,10 +104,10 @@ impl MongoStore {
             if reply.count != job.changes.len() {
                 return Ok(Tried::Missing(job));
             }
-            changed += reply.count;
+            written += reply.count;
         }
         self.commit(session).await?;
-        Ok(Tried::Done(Applied { changed: count(changed.saturating_sub(both)), repeated: 0 }))
+        Ok(Tried::Done(Applied { changed: count(written.saturating_sub(twice)), repeated: 0 }))
     }
 
     /// Commits, again and again within the deadline while the outcome is unknown.

@@ -64,7 +64,7 @@ async fn cut_off_at_every_command_and_applied_again_the_documents_are_byte_equal
         for skip in 0..20 {
             let fixture = Fixture::new(&uri, &format!("{kind}_{skip}")).await;
             let (_, batch) = prepared(&fixture).await;
-            let writes = ["findAndModify", "insert", "update", "delete", "commitTransaction"];
+            let writes = ["findAndModify", "insert", "update", "delete"];
             let closing = doc! { "failCommands": &writes[..], "closeConnection": true, "appName": "oplogsync" };
             fail_command(&admin, skip, closing).await;
             let result = fixture.apply(&batch).await;
@@ -83,6 +83,28 @@ async fn cut_off_at_every_command_and_applied_again_the_documents_are_byte_equal
             assert_eq!(fixture.store.unfinished().await.unwrap(), None);
         }
         assert!((3..19).contains(&cut_at_all), "{kind}: it was cut {cut_at_all} times");
+    }
+}
+
+#[tokio::test]
+async fn a_commit_whose_reply_is_lost_is_asked_for_again() {
+    let Some(binary) = binary().await else { return };
+    let set = ReplicaSet::start(&binary, "commit", 1, test_options()).await.expect("it starts");
+    let client = Client::with_uri_str(set.uri()).await.unwrap();
+    for (number, data) in
+        [doc! { "closeConnection": true }, doc! { "writeConcernError": { "code": 64, "errmsg": "slow" } }]
+            .into_iter()
+            .enumerate()
+    {
+        let fixture = Fixture::new(&set.uri(), &format!("commit_{number}")).await;
+        let (_, batch) = prepared(&fixture).await;
+        let mut data = data;
+        data.extend(doc! { "failCommands": ["commitTransaction"], "appName": "oplogsync" });
+        let command = doc! { "configureFailPoint": "failCommand", "mode": { "times": 3 }, "data": data };
+        client.database("admin").run_command(command).await.expect("the failpoint is set");
+        fixture.apply(&batch).await.expect("the commit is found out");
+        assert_eq!(fixture.items().await, after());
+        assert_eq!(fixture.checkpoint().await.map(|checkpoint| checkpoint.anchor), Some(batch.last()));
     }
 }
 
