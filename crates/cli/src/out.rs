@@ -34,10 +34,6 @@ pub(crate) enum Tone {
     Good,
     /// Wrong.
     Bad,
-    /// Worth a look.
-    Warning,
-    /// Less important.
-    Faint,
 }
 
 impl Out {
@@ -57,11 +53,6 @@ impl Out {
         Self { writer: Box::new(io::stdout()), format, colour: colour && format == Format::Table }
     }
 
-    /// The format, never [`Format::Auto`].
-    pub(crate) fn format(&self) -> Format {
-        self.format
-    }
-
     /// Whether the output is for programs.
     pub(crate) fn is_json(&self) -> bool {
         matches!(self.format, Format::Json | Format::Ndjson)
@@ -72,8 +63,6 @@ impl Out {
         let code = match tone {
             Tone::Good => 32,
             Tone::Bad => 31,
-            Tone::Warning => 33,
-            Tone::Faint => 2,
         };
         if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_string() }
     }
@@ -81,6 +70,11 @@ impl Out {
     /// Says a line.
     pub(crate) fn line(&mut self, line: impl fmt::Display) -> Result<(), OutError> {
         writeln!(self.writer, "{line}").and_then(|()| self.writer.flush()).map_err(OutError::from)
+    }
+
+    /// Says a line for people; programs get their result alone.
+    pub(crate) fn note(&mut self, line: impl fmt::Display) -> Result<(), OutError> {
+        if self.is_json() { Ok(()) } else { self.line(line) }
     }
 
     /// Says a value as JSON: indented, or on one line in NDJSON.

@@ -35,7 +35,6 @@ struct Finding {
 #[serde(rename_all = "lowercase")]
 enum Verdict {
     Ok,
-    Warning,
     Error,
 }
 
@@ -96,8 +95,8 @@ fn trouble(node: &NodeConfig, error: &StoreError) -> Finding {
 
 async fn judge(node: &NodeConfig, replica: &Replica, ends: Option<&LogEnds>, args: &CheckArgs) -> Finding {
     let Ok(facts) = &replica.facts else { return ok(&subject(node), "") };
-    let problem = |verdict, text: String, fix: &str, exit| Finding {
-        verdict,
+    let problem = |text: String, fix: &str, exit| Finding {
+        verdict: Verdict::Error,
         subject: subject(node),
         text: format!("{}  {text}", node.address),
         fix: Some(fix.to_owned()),
@@ -106,23 +105,20 @@ async fn judge(node: &NodeConfig, replica: &Replica, ends: Option<&LogEnds>, arg
     if let Some(stop) = &facts.stop {
         let exit = if stop.too_stale { Exit::TooStale } else { Exit::Replica };
         let reason = conn_string::redact(&stop.reason).into_owned();
-        return problem(Verdict::Error, format!("stopped at {}: {reason}", stop.at), "see the message", exit);
+        return problem(format!("stopped at {}: {reason}", stop.at), "see the message", exit);
     }
     match replica.state {
         State::Foreign => problem(
-            Verdict::Error,
             "it follows the oplog of another primary".to_owned(),
             "sync it anew, or correct the configuration",
             Exit::TooStale,
         ),
         State::TooStale => problem(
-            Verdict::Error,
             "the primary's oplog no longer reaches back to its checkpoint".to_owned(),
             "sync it anew",
             Exit::TooStale,
         ),
         State::Ahead => problem(
-            Verdict::Error,
             "its checkpoint is beyond the head of the primary's oplog: the primary lost entries".to_owned(),
             "compare with `oplogsync verify`, then sync it anew",
             Exit::TooStale,
@@ -130,7 +126,6 @@ async fn judge(node: &NodeConfig, replica: &Replica, ends: Option<&LogEnds>, arg
         _ if facts.checkpoint.is_none() => match documents_without_checkpoint(node, args).await {
             Err(error) => trouble(node, &error),
             Ok(Some(ns)) => problem(
-                Verdict::Error,
                 format!("it holds documents in {ns} that came from no oplog"),
                 "give it an empty database",
                 Exit::Replica,
@@ -162,7 +157,6 @@ fn tell(findings: &[Finding], out: &mut Out) -> Result<(), Failure> {
     for Finding { verdict, subject, text, fix, .. } in findings {
         let (mark, tone) = match verdict {
             Verdict::Ok => ("✓", Tone::Good),
-            Verdict::Warning => ("!", Tone::Warning),
             Verdict::Error => ("✗", Tone::Bad),
         };
         out.line(format_args!("{} {subject:width$}  {text}", out.tone(tone, mark)))?;
@@ -170,11 +164,9 @@ fn tell(findings: &[Finding], out: &mut Out) -> Result<(), Failure> {
             out.line(format_args!("    {fix}"))?;
         }
     }
-    let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count() as u64;
-    let (errors, warnings) = (count(Verdict::Error), count(Verdict::Warning));
-    if errors + warnings > 0 {
-        let [errors, warnings] = [counted(errors, "error", "errors"), counted(warnings, "warning", "warnings")];
-        out.line(format_args!("{errors}, {warnings}"))?;
+    let errors = findings.iter().filter(|finding| finding.verdict == Verdict::Error).count() as u64;
+    if errors > 0 {
+        out.line(counted(errors, "error", "errors"))?;
     }
     Ok(())
 }

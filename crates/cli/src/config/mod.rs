@@ -10,6 +10,8 @@ use std::{path::PathBuf, time::Duration};
 
 pub(crate) use file::Durability;
 pub(crate) use load::load;
+#[cfg(feature = "mongo")]
+pub(crate) use node::DatabaseScope;
 pub(crate) use node::{Address, NodeConfig, Role};
 
 use crate::args::LogFormat;

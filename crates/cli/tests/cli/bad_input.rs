@@ -57,7 +57,9 @@ fn an_operator_that_we_do_not_have_is_refused() {
 #[test]
 fn a_forbidden_namespace_is_refused() {
     let folder = Folder::embedded();
-    for ns in ["admin.users", "config.x", "local.oplog.rs", "shop.system.views", "oplogsync.oplog", "shop.oplogsync.node"] {
+    for ns in
+        ["admin.users", "config.x", "local.oplog.rs", "shop.system.views", "oplogsync.oplog", "shop.oplogsync.node"]
+    {
         folder.run(&["write", "insert", "--ns", ns, "--data", "{}"]).expect_code(2).says(&[ns, "never replicated"]);
     }
     folder.run(&["write", "insert", "--ns", "nodot", "--data", "{}"]).expect_code(2).says(&["database.collection"]);

@@ -122,7 +122,9 @@ fn a_variable_in_a_uri_is_expanded_and_an_unset_one_is_named() {
 
 #[test]
 fn a_uri_can_come_from_a_file_or_from_the_environment() {
-    let folder = Folder::with(&(node("db1", "primary", "sled:a") + "[[nodes]]\nname = \"db-2\"\nrole = \"slave\"\nuri_file = \"secret\"\n"));
+    let folder = Folder::with(
+        &(node("db1", "primary", "sled:a") + "[[nodes]]\nname = \"db-2\"\nrole = \"slave\"\nuri_file = \"secret\"\n"),
+    );
     folder.run(&["check"]).expect_code(3).says(&["cannot read", "secret"]);
     folder.write("secret", "sled:from-file\n");
     folder.run(&["check"]).expect_code(0).shows(&["from-file"]);

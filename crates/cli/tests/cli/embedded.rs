@@ -85,7 +85,7 @@ fn run_follows_until_it_is_asked_to_stop_and_keeps_others_out() {
     let folder = Folder::embedded();
     folder.run(&["load", "--count", "100"]).expect_code(0);
     let running = folder.start(&["run", "--log-format", "text", "--progress-every", "100ms"]);
-    folder.wait_for_log("node=db3 state=\"caught_up\"");
+    folder.wait_for_log("node=db3 state=caught_up");
     folder.run(&["run", "--once"]).expect_code(9).says(&["another oplogsync"]);
     let write = folder.run(&["write", "insert", "--ns", "a.b", "--data", "{}"]);
     write.expect_code(9).says(&["db1", "another oplogsync"]);
@@ -117,7 +117,8 @@ fn a_goal_that_is_not_reached_in_time_exits_6() {
 
 #[test]
 fn a_replica_that_comes_after_the_oplog_was_trimmed_is_too_stale_and_exits_8() {
-    let folder = Folder::with(&embedded_config(&["db2"], "[oplog]\nkeep = \"1s\"\n[sync]\npoll_interval = \"100ms\"\n"));
+    let folder =
+        Folder::with(&embedded_config(&["db2"], "[oplog]\nkeep = \"1s\"\n[sync]\npoll_interval = \"100ms\"\n"));
     folder.run(&["load", "--count", "100"]).expect_code(0);
     let running = folder.start(&["run", "--log-format", "text"]);
     folder.wait_for_log("trimmed the oplog");
@@ -138,5 +139,8 @@ fn a_replica_of_another_primary_is_refused_and_exits_8() {
     let other = embedded_config(&["db2"], "").replace("sled:data/db1", "sled:data/other");
     folder.write("other.toml", &other);
     folder.run(&["load", "-c", "other.toml", "--count", "10"]).expect_code(0);
-    folder.run(&["run", "-c", "other.toml", "--once"]).expect_code(8).says(&["follows log", "synced from another primary"]);
+    folder
+        .run(&["run", "-c", "other.toml", "--once"])
+        .expect_code(8)
+        .says(&["follows log", "synced from another primary"]);
 }

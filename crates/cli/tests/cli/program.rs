@@ -11,51 +11,51 @@ use std::{
 use tempfile::TempDir;
 
 /// A folder to run in; nothing of the caller's environment configures the program.
-pub struct Folder(TempDir);
+pub(crate) struct Folder(TempDir);
 
 /// What came of a run.
 #[derive(Debug)]
-pub struct Answer {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
-    pub took: Duration,
+pub(crate) struct Answer {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) took: Duration,
 }
 
 /// A run that goes on; killed when dropped.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     started: Instant,
 }
 
 impl Folder {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
     /// A folder with a configuration.
-    pub fn with(config: &str) -> Self {
+    pub(crate) fn with(config: &str) -> Self {
         let folder = Self::new();
         folder.write("oplogsync.toml", config);
         folder
     }
 
     /// A folder with a configuration of embedded nodes: db1 primary, db2 and db3 replicas.
-    pub fn embedded() -> Self {
+    pub(crate) fn embedded() -> Self {
         Self::with(&embedded_config(&["db2", "db3"], ""))
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path().join(name);
         fs::write(&path, text).unwrap();
         path
     }
 
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_oplogsync"));
         command.args(args).current_dir(self.path()).env("XDG_CONFIG_HOME", self.path());
         for (name, _) in std::env::vars_os() {
@@ -66,24 +66,19 @@ impl Folder {
         command
     }
 
-    pub fn run(&self, args: &[&str]) -> Answer {
+    pub(crate) fn run(&self, args: &[&str]) -> Answer {
         answer(self.command(args).stdin(Stdio::null()))
     }
 
-    pub fn run_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Answer {
+    pub(crate) fn run_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Answer {
         answer(self.command(args).stdin(Stdio::null()).envs(variables.iter().copied()))
     }
 
     /// A run whose standard input is `input`.
-    pub fn feed(&self, args: &[&str], input: &str) -> Answer {
+    pub(crate) fn feed(&self, args: &[&str], input: &str) -> Answer {
         let started = Instant::now();
-        let mut child = self
-            .command(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            self.command(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         let input = input.to_owned();
         // A program that has seen enough may close its input early.
@@ -94,7 +89,7 @@ impl Folder {
     }
 
     /// Starts a run that goes on; its log goes to a file.
-    pub fn start(&self, args: &[&str]) -> Running {
+    pub(crate) fn start(&self, args: &[&str]) -> Running {
         let log = fs::File::create(self.path().join("log")).unwrap();
         let mut command = self.command(args);
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
@@ -102,18 +97,18 @@ impl Folder {
     }
 
     /// What the run that was started last has logged.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.path().join("log")).unwrap()
     }
 
     /// Waits until the log of the run that was started last contains `text`.
-    pub fn wait_for_log(&self, text: &str) {
+    pub(crate) fn wait_for_log(&self, text: &str) {
         wait_until(&format!("`{text}` in the log"), || self.log().contains(text));
     }
 }
 
 /// Waits for something outside of this process.
-pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !done() {
         assert!(Instant::now() < deadline, "waited in vain for {what}");
@@ -122,7 +117,7 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 /// A configuration of embedded nodes: db1 is the primary.
-pub fn embedded_config(replicas: &[&str], rest: &str) -> String {
+pub(crate) fn embedded_config(replicas: &[&str], rest: &str) -> String {
     let mut text = format!("{rest}\n[[nodes]]\nname = \"db1\"\nrole = \"primary\"\nuri = \"sled:data/db1\"\n");
     for name in replicas {
         text.push_str(&format!("[[nodes]]\nname = \"{name}\"\nrole = \"replica\"\nuri = \"sled:data/{name}\"\n"));
@@ -146,7 +141,7 @@ impl Answer {
     }
 
     #[track_caller]
-    pub fn expect_code(self, code: i32) -> Self {
+    pub(crate) fn expect_code(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{self:#?}");
         assert!(!self.stderr.contains("panicked"), "{self:#?}");
         self
@@ -154,7 +149,7 @@ impl Answer {
 
     /// The error says all of this.
     #[track_caller]
-    pub fn says(self, texts: &[&str]) -> Self {
+    pub(crate) fn says(self, texts: &[&str]) -> Self {
         for text in texts {
             assert!(self.stderr.contains(text), "`{text}` is missing: {self:#?}");
         }
@@ -163,7 +158,7 @@ impl Answer {
 
     /// The result says all of this.
     #[track_caller]
-    pub fn shows(self, texts: &[&str]) -> Self {
+    pub(crate) fn shows(self, texts: &[&str]) -> Self {
         for text in texts {
             assert!(self.stdout.contains(text), "`{text}` is missing: {self:#?}");
         }
@@ -172,40 +167,40 @@ impl Answer {
 
     /// The result as JSON.
     #[track_caller]
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 }
 
 impl Running {
-    pub fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let killed = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(killed.success());
     }
 
     /// Kills it without warning.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    pub fn is_running(&mut self) -> bool {
+    pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
     /// Reads one line of its output, then closes the pipe, as `head -1` does.
-    pub fn read_one_line(&mut self) -> String {
+    pub(crate) fn read_one_line(&mut self) -> String {
         let mut line = String::new();
         BufReader::new(self.take_stdout()).read_line(&mut line).unwrap();
         line
     }
 
-    pub fn take_stdout(&mut self) -> ChildStdout {
+    pub(crate) fn take_stdout(&mut self) -> ChildStdout {
         self.child.stdout.take().unwrap()
     }
 
     /// Waits for its end; it may take a minute.
-    pub fn wait(mut self) -> Answer {
+    pub(crate) fn wait(mut self) -> Answer {
         let deadline = Instant::now() + Duration::from_secs(60);
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {

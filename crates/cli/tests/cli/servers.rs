@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::program::{Folder, wait_until};
 
 /// A configuration of nodes on servers: db1 is the primary.
-pub fn config(uris: &[String]) -> String {
+pub(crate) fn config(uris: &[String]) -> String {
     let mut text = "[sync]\npoll_interval = \"200ms\"\n".to_owned();
     for (at, uri) in uris.iter().enumerate() {
         let role = if at == 0 { "primary" } else { "replica" };
@@ -116,10 +116,10 @@ async fn a_replica_that_is_down_at_start_and_another_that_dies_do_not_disturb_th
     late.kill().unwrap();
     folder.run(&["load", "--count", "300"]).expect_code(0);
     let running = folder.start(&["run", "--log-format", "text", "--progress-every", "200ms"]);
-    folder.wait_for_log("node=db3 state=\"caught_up\"");
+    folder.wait_for_log("node=db3 state=caught_up");
     folder.wait_for_log("retrying node=db2");
     late.restart().await.unwrap();
-    folder.wait_for_log("node=db2 state=\"caught_up\"");
+    folder.wait_for_log("node=db2 state=caught_up");
     late.kill().unwrap();
     folder.run(&["load", "--count", "100", "--seed", "9", "--ns", "db1.more"]).expect_code(0);
     wait_until("db2 to be missed", || folder.log().matches("retrying node=db2").count() > 1);
@@ -127,7 +127,11 @@ async fn a_replica_that_is_down_at_start_and_another_that_dies_do_not_disturb_th
     folder.wait_for_log("back node=db2");
     wait_until("db2 to catch up", || {
         let status = folder.log();
-        status.lines().rev().find(|line| line.contains("progress node=db2")).is_some_and(|line| line.contains("caught_up"))
+        status
+            .lines()
+            .rev()
+            .find(|line| line.contains("progress node=db2"))
+            .is_some_and(|line| line.contains("caught_up"))
     });
     running.signal("-TERM");
     running.wait().expect_code(0);
@@ -142,7 +146,7 @@ async fn a_second_run_on_the_same_targets_is_busy_and_the_first_goes_on() {
     let namespace = namespace(&folder);
     folder.run(&["load", "--count", "50", "--ns", &namespace]).expect_code(0);
     let mut running = folder.start(&["run", "--log-format", "text", "--progress-every", "200ms"]);
-    folder.wait_for_log("node=db2 state=\"caught_up\"");
+    folder.wait_for_log("node=db2 state=caught_up");
     folder.run(&["run"]).expect_code(9).says(&["db2", "oplogsync process"]);
     // A writer is no rival: the primary's log is free.
     folder.run(&["write", "insert", "--ns", &namespace, "--data", "{}"]).expect_code(0);

@@ -27,19 +27,19 @@ pub(crate) async fn run(args: &DemoArgs, shutdown: Shutdown, out: &mut Out) -> R
     let ended = loop {
         tokio::select! {
             biased;
-            Some(line) = told.recv() => out.line(line)?,
+            Some(line) = told.recv() => out.note(line)?,
             ended = &mut story => break ended,
         }
     };
     drop(story);
     while let Ok(line) = told.try_recv() {
-        out.line(line)?;
+        out.note(line)?;
     }
     let tallies = ended?;
     let exit = summary::tell(&stage, &tallies, out).await?;
     stage.close().await?;
     if exit == Exit::Done {
-        out.line(hint(args))?;
+        out.note(hint(args))?;
     }
     Ok(exit)
 }
@@ -53,7 +53,7 @@ fn hint(args: &DemoArgs) -> &'static str {
 }
 
 fn introduce(args: &DemoArgs, stage: &Stage, out: &mut Out) -> Result<(), Failure> {
-    out.line(format_args!("oplogsync {} · {}", env!("CARGO_PKG_VERSION"), stage.describe()))?;
+    out.note(format_args!("oplogsync {} · {}", env!("CARGO_PKG_VERSION"), stage.describe()))?;
     let [write, poll] = [args.write_every(), args.poll_every()].map(humantime::format_duration);
     let seed = if args.classic { String::new() } else { format!(" · seed {}", args.seed) };
     let ops = match args.ops {
@@ -62,7 +62,6 @@ fn introduce(args: &DemoArgs, stage: &Stage, out: &mut Out) -> Result<(), Failur
         DemoOps::Mixed => "inserts, updates and deletes",
     };
     let nodes = stage.nodes().map(|node| format!("{} {}", node.name(), node.config().role)).collect::<Vec<_>>();
-    out.line(format_args!("  {}      {ops}, one every {write} · poll every {poll}{seed}", nodes.join("   ")))?;
-    out.line("")?;
-    Ok(())
+    out.note(format_args!("  {}      {ops}, one every {write} · poll every {poll}{seed}", nodes.join("   ")))?;
+    Ok(out.note("")?)
 }

@@ -32,7 +32,7 @@ impl Servers {
         });
         let found = finding.await.map_err(|error| Failure::unexpected(error, "look for a mongod"))?;
         let binary = found.map_err(|error| Failure::new(Exit::Unexpected, error))?;
-        out.line("starting the servers ...")?;
+        out.note("starting the servers ...")?;
         let mut starts = tokio::task::JoinSet::new();
         for number in 0..=u16::from(replicas) {
             let (binary, mut options) = (binary.clone(), Options::default());

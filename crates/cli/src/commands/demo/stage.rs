@@ -57,10 +57,8 @@ impl Stage {
             #[cfg(feature = "mongo")]
             Ground::Servers(_) => PathBuf::new(),
         };
-        let addresses = (1..=args.replicas + 1).map(|number| Address::Sled {
-            path: base.join(format!("db{number}")),
-            durability: Durability::Fsync,
-        });
+        let addresses = (1..=args.replicas + 1)
+            .map(|number| Address::Sled { path: base.join(format!("db{number}")), durability: Durability::Fsync });
         Self::of(addresses.collect(), ground)
     }
 

@@ -1,6 +1,6 @@
 //! [`Story`]: what happens in the demo.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, fmt::Write as _, future::Future, sync::Arc, time::Duration};
 
 use bson::rawdoc;
 use oplogsync_core::{
@@ -63,10 +63,8 @@ impl<'a> Story<'a> {
     pub(super) async fn play(self, shutdown: Shutdown) -> Result<Vec<Tally>, Failure> {
         let Self { args, stage, teller } = self;
         let store = stage.primary.clone();
-        let options =
-            PrimaryOptions { node: store.name().to_owned(), holder: holder(), ..PrimaryOptions::default() };
-        let primary =
-            Box::pin(Primary::open(store.clone(), SystemHost, options)).await.map_err(Failure::primary)?;
+        let options = PrimaryOptions { node: store.name().to_owned(), holder: holder(), ..PrimaryOptions::default() };
+        let primary = Box::pin(Primary::open(store.clone(), SystemHost, options)).await.map_err(Failure::primary)?;
         let (stop, stopped) = watch::channel(false);
         let replicas = stage.replicas.clone();
         let outage = stage.outage();
@@ -159,43 +157,49 @@ impl Scene<'_> {
         let over = async {
             if self.args.classic { std::future::pending().await } else { tokio::time::sleep(self.args.duration).await }
         };
-        let side = async {
-            if self.args.classic {
-                return std::future::pending().await;
+        let stop = async {
+            tokio::select! {
+                () = shutdown.requested() => {}
+                () = over => {}
             }
-            let troubled = tokio::select! {
-                ended = self.cut_off(outage, &head) => ended,
-                () = self.report(&head) => Ok(()),
-            };
-            match troubled {
-                Ok(()) => self.report(&head).await,
-                Err(failure) => return failure,
-            }
-            std::future::pending().await
         };
-        let ended = tokio::select! {
+        tokio::select! {
             biased;
-            () = shutdown.requested() => Ok(()),
-            () = over => Ok(()),
-            failure = self.write(&heads) => Err(failure),
-            failure = side => Err(failure),
-        };
-        ended.map(|()| *head.borrow())
+            written = self.write(&heads, stop) => written?,
+            failure = self.trouble(outage, &head) => return Err(failure),
+        }
+        Ok(*head.borrow())
     }
 
-    /// Writes without end, except by a failure.
-    async fn write(&self, heads: &watch::Sender<Head>) -> Failure {
+    /// Writes until it is told to stop; a write in hand is finished.
+    async fn write(&self, heads: &watch::Sender<Head>, stop: impl Future<Output = ()>) -> Result<(), Failure> {
+        let mut stop = std::pin::pin!(stop);
         let mut ticks = tokio::time::interval(self.args.write_every());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut workload = match self.workload() {
-            Ok(workload) => workload,
-            Err(failure) => return failure,
-        };
+        let mut workload = self.workload()?;
         loop {
-            ticks.tick().await;
-            if let Err(failure) = self.write_one(&mut workload, heads).await {
-                return failure;
+            tokio::select! {
+                biased;
+                () = stop.as_mut() => return Ok(()),
+                _ = ticks.tick() => self.write_one(&mut workload, heads).await?,
             }
+        }
+    }
+
+    /// Reports, and cuts a replica off meanwhile; ends only by a failure.
+    async fn trouble(&self, outage: Outage<'_>, head: &watch::Receiver<Head>) -> Failure {
+        if self.args.classic {
+            return std::future::pending().await;
+        }
+        let cut = async {
+            match self.cut_off(outage, head).await {
+                Ok(()) => std::future::pending().await,
+                Err(failure) => failure,
+            }
+        };
+        tokio::select! {
+            failure = cut => failure,
+            never = self.report(head) => match never {},
         }
     }
 
@@ -229,7 +233,7 @@ impl Scene<'_> {
     }
 
     /// Tells every second how everybody is.
-    async fn report(&self, head: &watch::Receiver<Head>) {
+    async fn report(&self, head: &watch::Receiver<Head>) -> Infallible {
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
             let Head { writes, index, optime } = *head.borrow();
