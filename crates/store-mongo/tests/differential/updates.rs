@@ -123,10 +123,10 @@ fn case(random: &mut Random, number: usize) -> Case {
     let mut known = HashMap::new();
     collect_paths("", document.as_ref().unwrap_or(&doc! {}), &mut known);
     let mut update = Fields::new();
-    for _ in 0..1 + random.below(3) {
+    for _ in 0..1 + random.below(2) {
         let operator = *random.pick(OPERATORS);
         let mut arguments = update.get_document(operator).cloned().unwrap_or_default();
-        for _ in 0..1 + random.below(2) {
+        for _ in 0..1 + usize::from(random.one_in(4)) {
             let path = path(random, &known, operator);
             let argument = argument(random, operator, known.get(&path));
             arguments.insert(path, argument);
