@@ -58,7 +58,7 @@ fn an_index_beyond_the_end_of_an_array_fills_it_with_nulls() {
         &rawdoc! { "$set": { "a.3.b": 1 } },
         &rawdoc! { "_id": 1, "a": [1, bson::RawBson::Null, bson::RawBson::Null, { "b": 1 }] },
     );
-    fails(rawdoc! { "_id": 1, "a": [1] }, &rawdoc! { "$set": { "a.1500002": 1 } }, 51);
+    fails(rawdoc! { "_id": 1, "a": [1] }, &rawdoc! { "$set": { "a.1500002": 1 } }, 34);
     fails(rawdoc! { "_id": 1, "a": [1] }, &rawdoc! { "$set": { "a.b": 1 } }, 28);
 }
 
