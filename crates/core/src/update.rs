@@ -29,6 +29,7 @@ pub use self::error::UpdateError;
 use self::{
     modifier::Modifier,
     path::{Found, Path, check_viable, create},
+    rename::Renamed,
     value::Value,
 };
 use crate::{
@@ -148,9 +149,10 @@ impl Leaf {
         self.path.check_positional()?;
         match &self.modifier {
             Modifier::Rename { from } => {
-                let Some(level) = rename::apply(from, &self.path, root)? else { return Ok(()) };
-                if let Some(level) = level {
-                    self.check_result(level, insert)?;
+                match rename::apply(from, &self.path, root)? {
+                    Renamed::Nothing => return Ok(()),
+                    Renamed::Removed => {}
+                    Renamed::Moved { level } => self.check_result(level, insert)?,
                 }
                 return if from.is_in_id() { Err(UpdateError::immutable_id()) } else { Ok(()) };
             }

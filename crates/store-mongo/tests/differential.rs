@@ -35,7 +35,7 @@ async fn database() -> Option<Database> {
 fn random(test: &str) -> Random {
     let from_env = env::var("OPLOGSYNC_SEED").ok().map(|seed| seed.parse().expect("OPLOGSYNC_SEED is a number"));
     let seed = from_env.unwrap_or_else(Random::seed);
-    println!("replay with: OPLOGSYNC_SEED={seed} cargo test -p oplogsync-store-mongo --test main {test}");
+    eprintln!("replay with: OPLOGSYNC_SEED={seed} cargo test -p oplogsync-store-mongo --test main {test}");
     Random::new(seed)
 }
 

@@ -47,7 +47,7 @@ impl UpdateError {
     }
 
     pub(crate) fn cannot_backfill() -> Self {
-        Self::new(51, "CannotBackfillArray", "an array cannot be filled up with more than 1,500,000 nulls at once")
+        Self::new(34, "CannotBackfillArray", "an array cannot be filled up with more than 1,500,000 nulls at once")
     }
 
     /// A name with a dollar sign in front, where none may stand.

@@ -58,7 +58,7 @@ fn an_index_beyond_the_end_of_an_array_fills_it_with_nulls() {
         &rawdoc! { "$set": { "a.3.b": 1 } },
         &rawdoc! { "_id": 1, "a": [1, bson::RawBson::Null, bson::RawBson::Null, { "b": 1 }] },
     );
-    fails(rawdoc! { "_id": 1, "a": [1] }, &rawdoc! { "$set": { "a.1500002": 1 } }, 51);
+    fails(rawdoc! { "_id": 1, "a": [1] }, &rawdoc! { "$set": { "a.1500002": 1 } }, 34);
     fails(rawdoc! { "_id": 1, "a": [1] }, &rawdoc! { "$set": { "a.b": 1 } }, 28);
 }
 
@@ -269,4 +269,18 @@ fn a_replacement_keeps_the_id_but_may_change_its_type() {
     assert_eq!(replaced(rawdoc! { "_id": [1] }, Some(&current)).unwrap_err().code, 53);
     assert_eq!(replaced(rawdoc! { "_id": [1] }, None).unwrap_err().code, 54);
     assert_eq!(replaced(rawdoc! { "$set": { "a": 1 } }, Some(&current)).unwrap_err().code, 9);
+}
+
+#[test]
+fn a_push_of_nothing_changes_what_it_sorts_or_cuts() {
+    let push = |clause: &str, argument: i32| {
+        let clauses = bson::doc! { "$each": [], clause: argument };
+        run(
+            rawdoc! { "_id": 1, "$z": [1, 2] },
+            &RawDocumentBuf::try_from(&bson::doc! { "$push": { "$z": clauses } }).unwrap(),
+        )
+    };
+    assert_eq!(push("$slice", 2), Ok(rawdoc! { "_id": 1, "$z": [1, 2] }));
+    assert_eq!(push("$slice", 1).unwrap_err().code, 52);
+    assert_eq!(push("$sort", 1).unwrap_err().code, 52);
 }
