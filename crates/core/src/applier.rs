@@ -81,7 +81,7 @@ impl<D: Documents + Leases + Clone> Applier<D> {
         match (self.unfinished, alone) {
             (Some(end), _) => Limits { entries_max: until(end), bytes_max: usize::MAX },
             (None, Some(alone)) => {
-                Limits { entries_max: until(alone.saturating_sub(1)).clamp(1, limits.entries_max), ..limits }
+                Limits { entries_max: until(alone.saturating_sub(1)).min(limits.entries_max).max(1), ..limits }
             }
             (None, None) => limits,
         }

@@ -204,12 +204,12 @@ pub struct Contradiction {
 /// [`BatchError`] says why not.
 pub fn check_follows(last: &Anchor, entry: &Entry) -> Result<(), BatchError> {
     let at = entry.position();
-    if at.index != last.next_index() {
+    if at.index != last.next_index() || at.index == last.position.index {
         return Err(BatchError::Gap { expected: last.next_index(), found: at });
     }
     let raise = u64::from(entry.operation().kind() == Kind::NewTerm);
-    let expected = last.position.term + raise;
-    if at.term != expected {
+    let expected = last.position.term.saturating_add(raise);
+    if at.term != expected || at.term.checked_sub(raise) != Some(last.position.term) {
         return Err(BatchError::Term { at, expected });
     }
     if entry.prev_hash() != last.hash {

@@ -144,7 +144,7 @@ impl Entry {
     /// everything else stays in the term of its predecessor.
     pub fn seal(previous: &Anchor, optime: OpTime, op_id: OpId, operation: Operation) -> Self {
         let raise = u64::from(operation.kind() == Kind::NewTerm);
-        let position = Position { term: previous.position.term + raise, index: previous.next_index() };
+        let position = Position { term: previous.position.term.saturating_add(raise), index: previous.next_index() };
         let hash = chained_hash(previous.hash, position, optime, op_id, &operation);
         Self { position, optime, op_id, operation, prev_hash: previous.hash, hash }
     }

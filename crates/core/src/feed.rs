@@ -106,7 +106,7 @@ impl<L: Log> OplogFeed<L> {
         } else if ends.head.position.index < checkpoint.index {
             Err(FeedError::WentBack { checkpoint, head: ends.head.position })
         } else if ends.floor.position.index < checkpoint.index {
-            let found = Position { index: checkpoint.index + 1, ..checkpoint };
+            let found = Position { index: after.next_index(), ..checkpoint };
             Err(FeedError::Broken { after: checkpoint, source: BatchError::Gap { expected: checkpoint.index, found } })
         } else if ends.floor.hash != after.hash {
             Err(FeedError::Diverged { at: checkpoint })

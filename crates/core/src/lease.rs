@@ -105,23 +105,28 @@ impl<S: Leases> HeldLease<S> {
         let busy =
             |holder: String| StoreError::new(node, format!("take the lease on its {name}"), Fault::Busy { holder });
         let mut seen = store.lease(name).await?;
-        for look in 0..=LOOKS {
-            let abandoned = look == LOOKS || seen.as_ref().is_none_or(|lease| lease.owner == mine.owner);
-            if abandoned && store.swap_lease(name, seen.as_ref(), Some(&mine)).await? {
-                let state = Mutex::new(Held { lease: mine, renewed_at: host.now() });
-                return Ok(Self { store, name, node: node.to_owned(), state });
-            }
-            if look < LOOKS {
-                host.sleep(term / LOOKS).await;
-                let now = store.lease(name).await?;
-                match (&seen, &now) {
-                    // A late renewal of our own, whose reply nobody waited for, is no other process.
-                    (Some(before), Some(after)) if before != after && after.owner != mine.owner => {
-                        return Err(busy(after.holder.clone()));
-                    }
-                    _ => seen = now,
+        // How often the lease was seen to stand still since it was seen to move.
+        let mut still = 0;
+        for _ in 0..=2 * LOOKS {
+            let free = seen.as_ref().is_none_or(|lease| lease.owner == mine.owner);
+            if free || still >= LOOKS {
+                // The beat goes on, so that whoever waits never sees the same state twice.
+                let beat = seen.as_ref().map_or(0, |lease| lease.beat.wrapping_add(1));
+                let (lease, renewed_at) = (Lease { beat, ..mine.clone() }, host.now());
+                if store.swap_lease(name, seen.as_ref(), Some(&lease)).await? {
+                    let state = Mutex::new(Held { lease, renewed_at });
+                    return Ok(Self { store, name, node: node.to_owned(), state });
                 }
             }
+            host.sleep(term / LOOKS).await;
+            let now = store.lease(name).await?;
+            still = match (&seen, &now) {
+                (Some(before), Some(after)) if before == after => still + 1,
+                // A renewal of our own may arrive late: that is no rival.
+                (Some(_), Some(after)) if after.owner != mine.owner => return Err(busy(after.holder.clone())),
+                _ => 0,
+            };
+            seen = now;
         }
         Err(busy(seen.map_or_else(|| "another process".to_owned(), |lease| lease.holder)))
     }

@@ -35,8 +35,9 @@ pub struct Anchor {
 }
 
 impl Anchor {
-    /// The index of the entry that follows.
+    /// The index of the entry that follows. None follows the last index that there is: such an
+    /// entry is refused because its index repeats.
     pub fn next_index(&self) -> u64 {
-        self.position.index + 1
+        self.position.index.saturating_add(1)
     }
 }

@@ -21,15 +21,14 @@ use crate::{
 /// [`UpdateError`] as a mongod would answer.
 pub fn prepare_insert(raw: RawDocumentBuf, new_id: ObjectId, now: OpTime) -> Result<Document, UpdateError> {
     raw_check::check(raw.as_bytes())?;
-    check_names(raw.as_bytes())?;
     let mut ids = Elements::of(&raw).filter(|field| field.name == "_id");
-    let id = ids.next();
+    if let Some(id) = ids.next() {
+        check_id(id)?;
+    }
     if ids.next().is_some() {
         return Err(UpdateError::bad_value("the document has two fields `_id`"));
     }
-    if let Some(id) = id {
-        check_id(id)?;
-    }
+    Elements::of(&raw).try_for_each(check_name)?;
     let new_id = RawValue { kind: ElementType::ObjectId, bytes: &new_id.bytes() };
     seal(id_first(raw, new_id), now)
 }
@@ -49,17 +48,23 @@ pub fn prepare_replacement(
     if Elements::of(&raw).next().is_some_and(|first| first.name.starts_with('$')) {
         return Err(UpdateError::failed_to_parse("a replacement cannot have update operators"));
     }
-    check_names(raw.as_bytes())?;
+    if current.is_some() {
+        Elements::of(&raw)
+            .try_for_each(|field| if field.name == "_id" { check_id(field) } else { check_name(field) })?;
+    }
     let stored = current.map_or_else(|| id.to_raw_document(), |current| current.id().to_raw_document());
     let Some(stored) = Elements::of(&stored).next().map(|field| field.value) else {
         return Err(UpdateError::bad_value("there is no `_id`"));
     };
     for given in Elements::of(&raw).filter(|field| field.name == "_id") {
-        check_id(given)?;
+        if given.value.kind == ElementType::Array {
+            return Err(UpdateError::array_id());
+        }
         if !sort_key::equal(given.value, stored) {
             return Err(UpdateError::immutable_id());
         }
     }
+    Elements::of(&raw).try_for_each(check_name)?;
     seal(id_first(raw, stored), now)
 }
 
@@ -84,16 +89,15 @@ fn is_empty_timestamp(field: Element<'_>) -> bool {
     field.value.kind == ElementType::Timestamp && field.name != "_id" && field.value.bytes == [0; 8]
 }
 
-fn check_names(document: &[u8]) -> Result<(), UpdateError> {
-    let dollar = Elements::new(document).find(|field| field.name.starts_with('$'));
-    dollar.map_or(Ok(()), |field| Err(UpdateError::dollar_field(field.name)))
+/// Refuses a field of the document itself whose name starts with a dollar sign.
+pub(crate) fn check_name(field: Element<'_>) -> Result<(), UpdateError> {
+    if field.name.starts_with('$') { Err(UpdateError::dollar_field(field.name)) } else { Ok(()) }
 }
 
 fn check_id(id: Element<'_>) -> Result<(), UpdateError> {
     DocId::check_type(id.value.kind).map_err(|error| UpdateError::invalid_id(error.to_string()))?;
     let is_document = id.value.kind == ElementType::EmbeddedDocument;
-    let dollar = id.value.elements().find(|field| is_document && field.name.starts_with('$'));
-    dollar.map_or(Ok(()), |field| Err(UpdateError::dollar_field(field.name)))
+    id.value.elements().filter(|_| is_document).try_for_each(check_name)
 }
 
 /// The document with its `_id`, or else with this one, in front.

@@ -1,7 +1,9 @@
 //! [`Primary`]: the one writer of a log.
 
 mod committer;
+mod current;
 mod evaluate;
+mod group;
 mod seat;
 #[cfg(test)]
 mod tests;
@@ -77,6 +79,14 @@ pub enum PrimaryError {
         /// What does not fit.
         source: BatchError,
     },
+    /// The place of a write's entry was trimmed away before it was known whether it was appended.
+    #[error("{node}: the log was trimmed beyond index {index} before it was known what stood there")]
+    Trimmed {
+        /// The node.
+        node: String,
+        /// Where the entry was to go.
+        index: u64,
+    },
     /// Other writers were faster, again and again.
     #[error(
         "{node}: other writers were faster at {at}, {tries} times in a row: one process at a time should write a log"
@@ -125,8 +135,9 @@ pub enum WriteError {
 /// the entry, and only then changes its own documents, by the same code as a replica.
 ///
 /// Any number of callers may write at once: whoever comes first commits for all that wait (group
-/// commit), so there is no task in the background, and a caller that goes away leaves nothing
-/// undone. It takes the node's leases at the first write or at [`Primary::open`] and works on
+/// commit), so there is no task in the background, and what a caller that goes away leaves half done
+/// the next one finishes. A write that was begun must be polled on or dropped: one that is kept and
+/// not polled may hold up all others. It takes the node's leases at the first write or at [`Primary::open`] and works on
 /// through their loss: the position of an entry is a compare-and-swap.
 #[derive(Debug)]
 pub struct Primary<S, H> {
@@ -152,6 +163,8 @@ struct Job {
     write: Write,
     /// Whether the log may hold it already.
     retried: bool,
+    /// The index that its entry had, or was to have, in the last group; 0 when there was none.
+    sealed_at: u64,
     /// How often other writers were faster.
     beaten: u32,
     reply: oneshot::Sender<Result<Written, WriteError>>,
@@ -209,7 +222,7 @@ where
         // The semaphore is never closed; were it, the queue would only be unbounded.
         let _room = self.room.acquire().await.ok();
         let (reply, mut answer) = oneshot::channel();
-        self.desk.queue().push_back(Job { op_id, write, retried, beaten: 0, reply });
+        self.desk.enqueue(Job { op_id, write, retried, sealed_at: 0, beaten: 0, reply });
         loop {
             tokio::select! {
                 biased;
@@ -223,6 +236,15 @@ where
 }
 
 impl<S, H> Desk<S, H> {
+    /// Callers that went away gave their room back and left their jobs, which go before others come.
+    fn enqueue(&self, job: Job) {
+        let mut queue = self.queue();
+        if queue.len() >= self.options.queue_max {
+            queue.retain(|job| !job.reply.is_closed());
+        }
+        queue.push_back(job);
+    }
+
     fn queue(&self) -> std::sync::MutexGuard<'_, VecDeque<Job>> {
         // Nothing panics while it is held; and a queue is as good as before if something did.
         self.queue.lock().unwrap_or_else(std::sync::PoisonError::into_inner)

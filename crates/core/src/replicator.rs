@@ -120,7 +120,7 @@ where
         &self.name
     }
 
-    /// Fetches one batch, if there is one, and applies it.
+    /// Fetches one batch, if there is one, and applies it, with the target's lease kept meanwhile.
     ///
     /// After an error the target's checkpoint is read again by the next step, so a step may be
     /// repeated whatever became of the last one.
@@ -134,7 +134,12 @@ where
                 Some(seat) => seat,
                 None => self.open().await?,
             };
-            let result = self.step_in(&mut seat).await;
+            let (lease, host, term) = (Arc::clone(seat.applier.lease()), self.host.clone(), self.options.lease_term);
+            let result = tokio::select! {
+                biased;
+                result = self.step_in(&mut seat) => result,
+                lost = lease.keep(&host, term) => Err(lost.into()),
+            };
             if let Err(error) = &result {
                 // The seat is given up: what it knew may no longer hold.
                 if self.isolate(seat, error).await? {
@@ -160,21 +165,21 @@ where
         let mut shutdown = std::pin::pin!(shutdown);
         let mut attempt = 0;
         loop {
-            let wait = match self.step_and_keep().await {
+            let wait = match self.step().await {
                 Ok(step) => {
                     attempt = 0;
                     if step.entries > 0 {
                         observer.observe(Event::Applied(&step));
                     }
-                    if step.progress.behind > 0 {
-                        Duration::ZERO
-                    } else {
+                    if step.progress.behind == 0 {
                         observer.observe(Event::CaughtUp(&step));
-                        self.options.poll_interval
                     }
+                    // A source may tell of more than it yields yet.
+                    let more = step.entries > 0 && step.progress.behind > 0;
+                    if more { Duration::ZERO } else { self.options.poll_interval }
                 }
                 Err(error) if decide(&error) == Decision::Retry => {
-                    attempt += 1;
+                    attempt = u32::saturating_add(attempt, 1);
                     let wait = backoff(attempt, self.host.random());
                     observer.observe(Event::Retrying { attempt, wait, error: &error });
                     wait
@@ -269,24 +274,12 @@ where
         let (Fault::Drift { index, .. } | Fault::Rejected { index, .. }) = store.fault() else { return Ok(false) };
         // Under the same lease: whoever keeps it meanwhile would take a new one for a stranger's.
         let seat = Seat { applier: seat.applier.read_again().await?, fetched: None, ..seat };
-        if seat.applier.is_unfinished() || seat.applier.index() + 1 >= *index {
+        if seat.applier.is_unfinished() || seat.applier.index().saturating_add(1) >= *index {
             return Ok(false);
         }
         self.alone = Some(*index);
         self.seat = Some(seat);
         Ok(true)
-    }
-
-    /// One step, with the lease kept for as long as it takes.
-    async fn step_and_keep(&mut self) -> Result<Step, ReplicateError> {
-        let lease = self.seat.as_ref().map(|seat| Arc::clone(seat.applier.lease()));
-        let Some(lease) = lease else { return self.step().await };
-        let (host, term) = (self.host.clone(), self.options.lease_term);
-        tokio::select! {
-            biased;
-            step = self.step() => step,
-            lost = lease.keep(&host, term) => Err(lost.into()),
-        }
     }
 
     /// Waits, with the lease kept. Ends early when it is lost, which the next step then finds out.
@@ -312,9 +305,9 @@ where
             ReplicateError::Feed(FeedError::TooStale { checkpoint, .. }) => *checkpoint,
             ReplicateError::Target(store) => match store.fault() {
                 Fault::Drift { index, .. } | Fault::Rejected { index, .. } => Position { index: *index, ..before },
-                _ => Position { index: before.index + 1, ..before },
+                _ => Position { index: before.index.saturating_add(1), ..before },
             },
-            _ => Position { index: before.index + 1, ..before },
+            _ => Position { index: before.index.saturating_add(1), ..before },
         };
         let too_stale = decide(error) == Decision::Resync;
         self.target.set_stop(&Stop { at, too_stale, reason: error_chain(error) }).await

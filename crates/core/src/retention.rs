@@ -69,7 +69,8 @@ async fn last_before<S: Log>(
         let middle = low + (high - low).div_ceil(2);
         let entries = store.read(middle, Limits { entries_max: 1, bytes_max: 1 }).await?;
         match entries.first() {
-            Some(entry) if entry.optime() < cutoff => {
+            // Behind a rival's trim another entry comes first: it may be one that is still needed.
+            Some(entry) if entry.position().index == middle && entry.optime() < cutoff => {
                 found = Some(entry.anchor());
                 low = middle;
             }
@@ -78,3 +79,6 @@ async fn last_before<S: Log>(
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

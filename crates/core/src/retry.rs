@@ -40,13 +40,14 @@ pub fn decide(error: &ReplicateError) -> Decision {
 /// What to do about a failed request to a store.
 pub fn decide_store(error: &StoreError) -> Decision {
     match error.fault() {
-        Fault::Unavailable | Fault::Unknown => Decision::Retry,
+        // Only the holder of the lease gets as far as the checkpoint: if it has moved, an apply of
+        // our own whose reply was lost has arrived late, and reading it again helps.
+        Fault::Unavailable | Fault::Unknown | Fault::CheckpointMoved { .. } => Decision::Retry,
         Fault::Denied
         | Fault::Busy { .. }
         | Fault::Full
         | Fault::Corrupt
         | Fault::Incompatible
-        | Fault::CheckpointMoved { .. }
         | Fault::Drift { .. }
         | Fault::Rejected { .. }
         | Fault::Outside { .. }

@@ -29,6 +29,7 @@ pub use self::error::UpdateError;
 use self::{
     modifier::Modifier,
     path::{Found, Path, check_viable, create},
+    rename::Renamed,
     value::Value,
 };
 use crate::{
@@ -36,7 +37,7 @@ use crate::{
     doc_id::DocId,
     document::Document,
     element::{Element, Elements, RawValue},
-    prepare::seal,
+    prepare::{check_name, seal},
     raw_check,
 };
 
@@ -100,7 +101,11 @@ impl Update {
         for leaf in &self.leaves {
             leaf.apply(&mut root, current.is_none(), now)?;
         }
-        seal(root.bytes().into_owned(), now)
+        let bytes = root.bytes().into_owned();
+        if current.is_none() {
+            Elements::new(&bytes).try_for_each(check_name)?;
+        }
+        seal(bytes, now)
     }
 
     fn add(&mut self, operator: &str, field: Element<'_>) -> Result<(), UpdateError> {
@@ -121,6 +126,7 @@ impl Update {
         } else {
             (Path::parse(field.name)?, Modifier::parse(operator, field.value)?)
         };
+        path.check_filters(self.paths())?;
         self.check_conflicts(&path)?;
         let at = self.leaves.iter().position(|leaf| path.cmp_as_mongod(&leaf.path).is_lt());
         self.leaves.insert(at.unwrap_or(self.leaves.len()), Leaf { path, modifier });
@@ -128,18 +134,25 @@ impl Update {
     }
 
     fn check_conflicts(&self, path: &Path) -> Result<(), UpdateError> {
-        let mut taken = self.leaves.iter().map(|leaf| &leaf.path).chain(&self.sources);
-        if taken.any(|other| other.conflicts(path)) { Err(UpdateError::conflict(&path.to_string())) } else { Ok(()) }
+        let conflict = self.paths().any(|other| other.conflicts(path));
+        if conflict { Err(UpdateError::conflict(&path.to_string())) } else { Ok(()) }
+    }
+
+    /// All paths that are taken.
+    fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.leaves.iter().map(|leaf| &leaf.path).chain(&self.sources)
     }
 }
 
 impl Leaf {
     fn apply<'a>(&'a self, root: &mut Value<'a>, insert: bool, now: OpTime) -> Result<(), UpdateError> {
+        self.path.check_positional()?;
         match &self.modifier {
             Modifier::Rename { from } => {
-                let Some(changed) = rename::apply(from, &self.path, root)? else { return Ok(()) };
-                if changed {
-                    self.check_result()?;
+                match rename::apply(from, &self.path, root)? {
+                    Renamed::Nothing => return Ok(()),
+                    Renamed::Removed => {}
+                    Renamed::Moved { level } => self.check_result(level, insert)?,
                 }
                 return if from.is_in_id() { Err(UpdateError::immutable_id()) } else { Ok(()) };
             }
@@ -149,14 +162,14 @@ impl Leaf {
         match self.path.find(root) {
             Found::Child { parent, at } => {
                 if self.modifier.change(parent, at, now)? {
-                    self.check_result()?;
+                    self.check_result(self.path.parts().len(), insert)?;
                 }
             }
             Found::Missing { deepest, taken } => {
                 let rest = self.path.parts().get(taken..).unwrap_or_default();
                 if let Some(value) = self.modifier.create(now) {
                     create(deepest, rest, value)?;
-                    self.check_result()?;
+                    self.check_result(taken + 1, insert)?;
                 } else if !matches!(self.modifier, Modifier::Unset) {
                     check_viable(deepest, rest)?;
                 }
@@ -165,13 +178,16 @@ impl Leaf {
         Ok(())
     }
 
-    /// What may not be changed or created: the `_id`, and names with a dollar in front.
-    fn check_result(&self) -> Result<(), UpdateError> {
+    /// What may not be changed or created: the `_id`, and, at level 1, which is that of the
+    /// document's own fields, names with a dollar in front. Of an insert they are checked in the end.
+    fn check_result(&self, level: usize, insert: bool) -> Result<(), UpdateError> {
         if self.path.is_in_id() {
             return Err(UpdateError::immutable_id());
         }
-        match self.path.parts() {
-            [name, ..] if name.starts_with('$') && self.modifier.writes_value() => Err(UpdateError::dollar_field(name)),
+        match self.path.parts().first() {
+            Some(name) if !insert && level == 1 && name.starts_with('$') && self.modifier.writes_value() => {
+                Err(UpdateError::dollar_field(name))
+            }
             _ => Ok(()),
         }
     }

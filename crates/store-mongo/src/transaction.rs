@@ -23,6 +23,9 @@ use crate::{
     store::MongoStore,
 };
 
+/// How often a transaction is tried that loses against another one or meets a passing fault; more
+/// patience is the caller's.
+const TRIES_MAX: u32 = 3;
 /// The pause before a transaction that lost against another one is tried again.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -44,8 +47,9 @@ impl MongoStore {
         changes: &[Change],
         owner: OwnerId,
     ) -> Result<Option<Applied>, Failure> {
-        let until = Instant::now() + self.inner.options.request_timeout;
+        let mut tries = 0;
         loop {
+            tries += 1;
             let started = self.client().start_session().await;
             let mut session = started.map_err(|error| Failure::from_driver(&error, Access::Read))?;
             match self.try_transaction(state, batch, changes, owner, &mut session).await {
@@ -64,7 +68,7 @@ impl MongoStore {
                     if nothing_done && failure.fault == Fault::Unknown {
                         failure.fault = Fault::Unavailable;
                     }
-                    if !nothing_done || Instant::now() >= until {
+                    if !nothing_done || tries == TRIES_MAX {
                         return Err(failure);
                     }
                     tokio::time::sleep(PAUSE).await;

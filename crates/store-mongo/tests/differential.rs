@@ -35,7 +35,7 @@ async fn database() -> Option<Database> {
 fn random(test: &str) -> Random {
     let from_env = env::var("OPLOGSYNC_SEED").ok().map(|seed| seed.parse().expect("OPLOGSYNC_SEED is a number"));
     let seed = from_env.unwrap_or_else(Random::seed);
-    println!("replay with: OPLOGSYNC_SEED={seed} cargo test -p oplogsync-store-mongo --test main {test}");
+    eprintln!("replay with: OPLOGSYNC_SEED={seed} cargo test -p oplogsync-store-mongo --test main {test}");
     Random::new(seed)
 }
 
@@ -53,4 +53,10 @@ async fn write(database: &Database, command: Fields) -> HashMap<usize, (i32, Str
         (index, (error.get_i32("code").unwrap(), error.get_str("errmsg").unwrap_or_default().to_owned()))
     };
     errors.iter().map(error).collect()
+}
+
+/// Fails with the first of the differences.
+fn report(differences: &[String]) {
+    let shown: Vec<_> = differences.iter().take(5).map(String::as_str).collect();
+    assert!(differences.is_empty(), "{} differences, the first:\n{}", differences.len(), shown.join("\n"));
 }

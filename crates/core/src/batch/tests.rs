@@ -164,3 +164,15 @@ proptest! {
         prop_assert_eq!(rejoined, entries);
     }
 }
+
+#[test]
+fn nothing_follows_the_last_index_and_no_term_follows_the_last_term() {
+    let mut last = Entry::origin(LogId::from_bytes([1; 16]));
+    last.position = Position { term: u64::MAX, index: u64::MAX };
+    let repeated = Entry::seal(&last, last.optime, OpId::from_bytes([1; 16]), Operation::Noop);
+    assert!(matches!(check_follows(&last, &repeated), Err(BatchError::Gap { .. })));
+
+    last.position.index = 1;
+    let raised = Entry::seal(&last, last.optime, OpId::from_bytes([1; 16]), Operation::NewTerm);
+    assert!(matches!(check_follows(&last, &raised), Err(BatchError::Term { .. })));
+}

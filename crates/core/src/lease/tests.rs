@@ -25,7 +25,7 @@ async fn held_by(store: &Faulty<MemoryStore>, lease: &Lease) {
 }
 
 async fn acquire(store: &Faulty<MemoryStore>, host: &ManualHost) -> Result<HeldLease<Faulty<MemoryStore>>, StoreError> {
-    HeldLease::acquire(store.clone(), "db1", NAME, lease(1, 0), host, TERM).await
+    take(store.clone(), 1, host).await
 }
 
 #[tokio::test]
@@ -69,9 +69,9 @@ async fn a_late_renewal_of_our_own_is_not_taken_for_another_process() {
         held_by(&store, &lease(1, 4)).await;
         hold.release();
     };
-    let (held, ()) = tokio::join!(acquire(&store, &host), late);
-    held.unwrap();
-    assert_eq!(store.lease(NAME).await.unwrap(), Some(lease(1, 0)));
+    let (taken, ()) = tokio::join!(acquire(&store, &host), late);
+    taken.unwrap();
+    assert_eq!(store.lease(NAME).await.unwrap(), Some(lease(1, 5)), "the beat goes on");
 }
 
 #[tokio::test]
@@ -94,4 +94,55 @@ async fn a_lease_that_another_process_took_is_lost() {
     assert_eq!(lost.fault(), &Fault::Busy { holder: "process 2".to_owned() });
     held.release().await.unwrap();
     assert_eq!(store.lease(NAME).await.unwrap(), Some(lease(2, 0)), "nobody gives back what is another's");
+}
+
+async fn take<S: Leases>(store: S, owner: u8, host: &ManualHost) -> Result<HeldLease<S>, StoreError> {
+    HeldLease::acquire(store, "db1", NAME, lease(owner, 0), host, TERM).await
+}
+
+#[tokio::test]
+async fn a_lease_that_its_owner_takes_again_is_not_in_a_state_that_it_was_in_before() {
+    let (store, host) = (MemoryStore::new("db1"), ManualHost::hurried(1));
+    take(store.clone(), 1, &host).await.unwrap();
+    let before = store.lease(NAME).await.unwrap();
+
+    take(store.clone(), 1, &host).await.unwrap();
+
+    assert_ne!(store.lease(NAME).await.unwrap(), before, "who waits would take it for abandoned");
+}
+
+#[tokio::test]
+async fn a_renewal_of_ours_that_arrives_late_is_not_taken_for_a_rival() {
+    let (store, host) = (MemoryStore::new("db1"), ManualHost::hurried(1));
+    let held = take(store.clone(), 1, &host).await.unwrap();
+    let slow = Faulty::new(store.clone(), "db1");
+    let hold = slow.hold(Call::SwapLease);
+    let late = async {
+        hold.reached().await;
+        host.advance(TERM);
+        held.renew_when_due(&host, TERM).await.unwrap();
+        hold.release();
+    };
+
+    let (taken, ()) = tokio::join!(take(slow.clone(), 1, &host), late);
+    taken.unwrap();
+}
+
+#[tokio::test]
+async fn a_lease_taken_by_a_faster_process_is_left_to_it_for_a_whole_term() {
+    let (store, host) = (MemoryStore::new("db1"), ManualHost::hurried(1));
+    let slow = Faulty::new(store.clone(), "db1");
+    let hold = slow.hold(Call::SwapLease);
+    let faster = async {
+        hold.reached().await;
+        take(store.clone(), 2, &host).await.unwrap();
+        hold.release();
+        host.now()
+    };
+
+    // The faster one dies at once.
+    let (taken, since) = tokio::join!(take(slow.clone(), 1, &host), faster);
+
+    taken.unwrap();
+    assert!(host.now().duration_since(since).unwrap() >= TERM);
 }

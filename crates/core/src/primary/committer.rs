@@ -1,34 +1,22 @@
 //! [`Committer`]: appends the writes that wait as one group, and applies them.
 
-use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    sync::Arc,
-};
-
-use bson::oid::ObjectId;
-
-use crate::{
-    batch::Batch,
-    clock::OpTime,
-    doc_id::DocId,
-    document::Document,
-    documents::Documents,
-    entry::{Entry, Operation},
-    host::Host,
-    ids::OpId,
-    lease::Leases,
-    log::{Appended, Log},
-    namespace::Namespace,
-    position::Anchor,
-    retry::{Decision, backoff, decide_store},
-    store_error::StoreError,
-    write::{Outcome, Written},
-};
+use std::{collections::VecDeque, future::Future, sync::Arc};
 
 use super::{
     Desk, Job, PrimaryError, WriteError,
-    evaluate::{evaluate, named_id},
+    current::{find_repeated, read_current, trimmed_up_to},
+    group::{Group, Planned},
     seat::Seat,
+};
+use crate::{
+    batch::Batch,
+    documents::Documents,
+    host::Host,
+    lease::Leases,
+    log::{Appended, Log},
+    retry::{Decision, backoff, decide_store},
+    store_error::StoreError,
+    write::Written,
 };
 
 /// How often a request that fails in passing is made before the callers are told.
@@ -43,22 +31,6 @@ pub(super) struct Committer<S> {
     taken: VecDeque<Job>,
     /// Entries that were sealed for jobs and perhaps appended.
     group: Option<Group>,
-}
-
-/// Sealed entries and the jobs that wait for them.
-#[derive(Debug)]
-struct Group {
-    after: Anchor,
-    entries: Vec<Entry>,
-    planned: Vec<Planned>,
-}
-
-#[derive(Debug)]
-struct Planned {
-    job: Job,
-    written: Written,
-    /// Which entry of the group records it.
-    entry: usize,
 }
 
 impl<S: Log + Documents + Leases + Clone> Committer<S> {
@@ -76,14 +48,12 @@ impl<S: Log + Documents + Leases + Clone> Committer<S> {
                 self.seat = None;
                 let error = Arc::new(error);
                 for job in self.taken.drain(..) {
-                    let (op_id, source) = (job.op_id, Arc::clone(&error));
                     // An earlier try of a retried write may be in the log.
-                    let unknown = job.retried;
-                    job.answer(Err(if unknown {
-                        WriteError::Unknown { op_id, source }
+                    if job.retried {
+                        job.answer_unknown(&error);
                     } else {
-                        WriteError::NotBegun(source)
-                    }));
+                        job.answer(Err(WriteError::NotBegun(Arc::clone(&error))));
+                    }
                 }
             }
         }
@@ -113,45 +83,20 @@ impl<S: Log + Documents + Leases + Clone> Committer<S> {
         };
         let seat = self.seat.insert(seat);
         let repeated = find_repeated(&desk.store, &self.taken).await?;
+        let trimmed = trimmed_up_to(&desk.store, &self.taken).await?;
         let mut documents = read_current(&desk.store, &self.taken).await?;
-        let mut group = Group { after: seat.head, entries: Vec::new(), planned: Vec::new() };
-        let mut sealed: HashMap<OpId, usize> = HashMap::new();
-        for job in self.taken.drain(..) {
+        let mut group = Group::new(seat.head);
+        // What does not fit stays for the next group.
+        while !group.is_full(desk.options.limits)
+            && let Some(job) = self.taken.pop_front()
+        {
             if let Some(written) = repeated.get(&job.op_id) {
                 job.answer(Ok(written.clone()));
-                continue;
-            }
-            if let Some(&entry) = sealed.get(&job.op_id) {
-                group.plan_again(job, entry);
-                continue;
-            }
-            let now = seat.clock.tick(desk.host.now());
-            let key = named_id(&job.write).map(|id| (job.write.namespace().clone(), id));
-            let current = key.as_ref().and_then(|key| documents.get(key)).and_then(Option::as_ref);
-            match evaluate(&job.write, current, new_object_id(now, desk.host.random()), now) {
-                Err(refused) => job.answer(Err(refused.into())),
-                Ok(evaluated) => {
-                    let mut written =
-                        Written { id: evaluated.id, outcome: evaluated.outcome, op_id: job.op_id, entry: None };
-                    let Some(operation) = evaluated.operation else {
-                        job.answer(Ok(written));
-                        continue;
-                    };
-                    if !seat.term_begun {
-                        seat.term_begun = true;
-                        group.seal(
-                            seat.clock.tick(desk.host.now()),
-                            OpId::from_bytes(desk.host.random()),
-                            Operation::NewTerm,
-                        );
-                    }
-                    remember(&mut documents, &operation);
-                    let optime = seat.clock.tick(desk.host.now());
-                    let entry = group.seal(optime, job.op_id, operation);
-                    written.entry = group.entries.get(entry).map(|entry| (entry.position(), entry.optime()));
-                    sealed.insert(job.op_id, entry);
-                    group.planned.push(Planned { job, written, entry });
-                }
+            } else if job.sealed_at > 0 && job.sealed_at <= trimmed {
+                let (node, index) = (desk.options.node.clone(), job.sealed_at);
+                job.answer_unknown(&Arc::new(PrimaryError::Trimmed { node, index }));
+            } else {
+                group.plan(job, seat, &desk.host, &mut documents);
             }
         }
         if !group.entries.is_empty() {
@@ -171,8 +116,7 @@ impl<S: Log + Documents + Leases + Clone> Committer<S> {
                 let error = Arc::new(PrimaryError::Store(error));
                 self.seat = None;
                 for planned in self.group.take().into_iter().flat_map(|group| group.planned) {
-                    let op_id = planned.job.op_id;
-                    planned.job.answer(Err(WriteError::Unknown { op_id, source: Arc::clone(&error) }));
+                    planned.job.answer_unknown(&error);
                 }
                 return;
             }
@@ -217,47 +161,29 @@ impl<S: Log + Documents + Leases + Clone> Committer<S> {
     fn answer_group<H>(
         &mut self,
         desk: &Desk<S, H>,
-        group: Group,
+        mut group: Group,
         count: usize,
         applied: &Result<(), Arc<PrimaryError>>,
     ) {
-        for mut planned in group.planned {
-            let position = planned.written.entry.map(|(position, _)| position);
-            match (applied, position) {
-                (Ok(()), _) if planned.entry < count => planned.job.answer(Ok(planned.written)),
-                (Err(source), Some(at)) if planned.entry < count => {
-                    planned.job.answer(Err(WriteError::NotApplied { at, source: Arc::clone(source) }));
-                }
-                _ => {
-                    planned.job.beaten += 1;
-                    if planned.job.beaten < TRIES {
-                        self.taken.push_back(planned.job);
-                    } else {
-                        let node = desk.options.node.clone();
-                        let at = position.unwrap_or_default();
-                        let error = PrimaryError::Beaten { node, at, tries: planned.job.beaten };
-                        planned.job.answer(Err(WriteError::NotBegun(Arc::new(error))));
-                    }
-                }
+        for Planned { mut job, answer, entry } in std::mem::take(&mut group.planned) {
+            let at = group.position(entry);
+            if entry < count {
+                job.answer(match (answer, applied) {
+                    (Ok(_), Err(source)) => Err(WriteError::NotApplied { at, source: Arc::clone(source) }),
+                    (answer, _) => answer,
+                });
+                continue;
             }
-        }
-    }
-}
-
-impl Group {
-    /// Seals an entry behind the last one; returns where it is in the group.
-    fn seal(&mut self, optime: OpTime, op_id: OpId, operation: Operation) -> usize {
-        let after = self.entries.last().map_or(self.after, Entry::anchor);
-        self.entries.push(Entry::seal(&after, optime, op_id, operation));
-        self.entries.len() - 1
-    }
-
-    /// A job whose operation id another job of this group has: it waits for that one's entry.
-    fn plan_again(&mut self, job: Job, entry: usize) {
-        let first = self.planned.iter().find(|planned| planned.entry == entry);
-        if let Some(first) = first {
-            let written = Written { outcome: Outcome::Repeated, ..first.written.clone() };
-            self.planned.push(Planned { job, written, entry });
+            job.beaten += 1;
+            // Its entry may be in the log all the same: appended by a try whose reply was lost,
+            // and trimmed, or its neighbours trimmed, before the next try.
+            job.retried = true;
+            if job.beaten < TRIES {
+                self.taken.push_back(job);
+            } else {
+                let error = PrimaryError::Beaten { node: desk.options.node.clone(), at, tries: job.beaten };
+                job.answer_unknown(&Arc::new(error));
+            }
         }
     }
 }
@@ -266,6 +192,8 @@ impl<S, H> Desk<S, H> {
     /// The next writes that wait, within the bounds of a group.
     fn take_jobs(&self) -> VecDeque<Job> {
         let (mut queue, limits) = (self.queue(), self.options.limits);
+        // Nothing was begun for callers that have gone away since.
+        queue.retain(|job| !job.reply.is_closed());
         let mut bytes = 0_usize;
         let fits = |job: &Job| {
             bytes = bytes.saturating_add(job.write.bytes());
@@ -278,9 +206,14 @@ impl<S, H> Desk<S, H> {
 }
 
 impl Job {
-    fn answer(self, answer: Result<Written, WriteError>) {
+    pub(super) fn answer(self, answer: Result<Written, WriteError>) {
         // A caller that went away does not want the answer.
         let _gone = self.reply.send(answer);
+    }
+
+    fn answer_unknown(self, source: &Arc<PrimaryError>) {
+        let (op_id, source) = (self.op_id, Arc::clone(source));
+        self.answer(Err(WriteError::Unknown { op_id, source }));
     }
 }
 
@@ -311,59 +244,4 @@ async fn apply_all<S: Log + Documents + Leases + Clone>(
         seat.head = batch.last();
     }
     Ok(())
-}
-
-/// The retried jobs that the log holds already.
-async fn find_repeated<S: Log>(store: &S, jobs: &VecDeque<Job>) -> Result<HashMap<OpId, Written>, StoreError> {
-    let mut repeated = HashMap::new();
-    for job in jobs.iter().filter(|job| job.retried) {
-        if let Some(position) = store.find(job.op_id).await?
-            && let Some(entry) =
-                store.read(position.index, crate::limits::Limits { entries_max: 1, bytes_max: 1 }).await?.first()
-            && let Some(id) = entry.operation().doc_id()
-        {
-            let entry = Some((entry.position(), entry.optime()));
-            repeated.insert(job.op_id, Written { id, outcome: Outcome::Repeated, op_id: job.op_id, entry });
-        }
-    }
-    Ok(repeated)
-}
-
-type Current = HashMap<(Namespace, DocId), Option<Document>>;
-
-/// The documents that the jobs name, as they are now.
-async fn read_current<S: Documents>(store: &S, jobs: &VecDeque<Job>) -> Result<Current, StoreError> {
-    let mut wanted: BTreeMap<&Namespace, Vec<DocId>> = BTreeMap::new();
-    for job in jobs {
-        if let Some(id) = named_id(&job.write) {
-            wanted.entry(job.write.namespace()).or_default().push(id);
-        }
-    }
-    let mut current = Current::new();
-    for (ns, mut ids) in wanted {
-        ids.sort_unstable();
-        ids.dedup();
-        let documents = store.get(ns, &ids).await?;
-        current.extend(ids.into_iter().map(|id| (ns.clone(), id)).zip(documents));
-    }
-    Ok(current)
-}
-
-/// Makes what an operation leaves visible to the jobs behind it in the group.
-fn remember(documents: &mut Current, operation: &Operation) {
-    let (Some(ns), Some(id)) = (operation.namespace(), operation.doc_id()) else { return };
-    let after = match operation {
-        Operation::Insert { document, .. } | Operation::Update { document, .. } => Some(document.clone()),
-        _ => None,
-    };
-    documents.insert((ns.clone(), id), after);
-}
-
-/// An `ObjectId` as MongoDB describes it: seconds, then bits that no other process has.
-fn new_object_id(now: OpTime, random: [u8; 16]) -> ObjectId {
-    let mut bytes = [0; 12];
-    let (head, tail) = bytes.split_at_mut(4);
-    head.copy_from_slice(&now.to_timestamp().0.to_be_bytes());
-    tail.copy_from_slice(random.first_chunk::<8>().unwrap_or(&[0; 8]));
-    ObjectId::from_bytes(bytes)
 }

@@ -5,7 +5,7 @@ use crate::{
     clock::HybridClock,
     documents::Documents,
     entry::Entry,
-    feed::{Feed, OplogFeed},
+    feed::{Feed, FeedError, OplogFeed},
     host::Host,
     ids::LogId,
     lease::{HeldLease, Lease, LeaseName, Leases},
@@ -37,15 +37,13 @@ impl<S: Log + Documents + Leases + Clone> Seat<S> {
         let term = options.lease_term;
         let mine = Lease { owner: *owner, holder: options.holder.clone(), beat: 0 };
         let lease = HeldLease::acquire(store.clone(), &options.node, LeaseName::Log, mine.clone(), host, term).await?;
-        let applier = Applier::open(store, &options.node, mine, host, term).await;
-        let mut applier = applier.map_err(|source| desk.roll_forward_failed(source))?;
-        let ends = match store.log_ends().await? {
-            Some(ends) => ends,
-            None => store.create_log(LogId::from_bytes(host.random())).await?,
+        let (log, applier) = tokio::select! {
+            biased;
+            ready = desk.roll_forward(mine) => ready?,
+            lost = lease.keep(host, term) => return Err(lost.into()),
         };
-        desk.roll_forward(&mut applier).await.map_err(|source| desk.roll_forward_failed(source))?;
-        let head = applier.checkpoint().map_or_else(|| Entry::origin(ends.log), |checkpoint| checkpoint.anchor);
-        Ok(Self { log: ends.log, head, clock: HybridClock::after(head.optime), term_begun: false, applier, lease })
+        let head = applier.checkpoint().map_or_else(|| Entry::origin(log), |checkpoint| checkpoint.anchor);
+        Ok(Self { log, head, clock: HybridClock::after(head.optime), term_begun: false, applier, lease })
     }
 
     /// Renews the leases if that is due.
@@ -62,10 +60,24 @@ impl<S: Log + Documents + Leases + Clone> Seat<S> {
 }
 
 impl<S: Log + Documents + Leases + Clone, H: Host> Desk<S, H> {
-    /// A primary is replica 0 of its own log: applies what its documents have not got yet.
-    async fn roll_forward(&self, applier: &mut Applier<S>) -> Result<(), ReplicateError> {
+    /// Takes the documents' lease, creates the log if there is none, and applies what the
+    /// documents have not got yet: a primary is replica 0 of its own log.
+    async fn roll_forward(&self, mine: Lease) -> Result<(LogId, Applier<S>), PrimaryError> {
+        let Self { store, host, options, .. } = self;
+        let applier = Applier::open(store, &options.node, mine, host, options.lease_term).await;
+        let mut applier = applier.map_err(|source| self.roll_forward_failed(source))?;
+        let ends = match store.log_ends().await? {
+            Some(ends) => ends,
+            None => store.create_log(LogId::from_bytes(host.random())).await?,
+        };
+        self.apply_rest(&mut applier).await.map_err(|source| self.roll_forward_failed(source))?;
+        Ok((ends.log, applier))
+    }
+
+    async fn apply_rest(&self, applier: &mut Applier<S>) -> Result<(), ReplicateError> {
         let feed = OplogFeed::new(self.store.clone(), self.options.node.clone());
         loop {
+            applier.lease().renew_when_due(&self.host, self.options.lease_term).await?;
             let window = applier.window(self.options.limits, None);
             match feed.fetch(applier.checkpoint(), window).await?.batch {
                 Some(batch) => applier.apply(&batch).await?,
@@ -76,7 +88,7 @@ impl<S: Log + Documents + Leases + Clone, H: Host> Desk<S, H> {
 
     fn roll_forward_failed(&self, source: ReplicateError) -> PrimaryError {
         match source {
-            ReplicateError::Target(store) => PrimaryError::Store(store),
+            ReplicateError::Target(store) | ReplicateError::Feed(FeedError::Store(store)) => PrimaryError::Store(store),
             source => PrimaryError::RollForward { node: self.options.node.clone(), source },
         }
     }

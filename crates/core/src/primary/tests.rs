@@ -1,3 +1,5 @@
+mod faults;
+
 use bson::{RawDocumentBuf, rawdoc};
 
 use super::*;

@@ -34,11 +34,13 @@ impl Condition {
         }
         let mut fields = Vec::new();
         for field in argument.elements() {
-            if field.name.starts_with('$') {
+            // The names of a DBRef are names, and their values are values.
+            let of_dbref = matches!(field.name, "$ref" | "$id" | "$db");
+            if field.name.starts_with('$') && !of_dbref {
                 return Err(Test::refuse_top_level(field.name));
             }
             let path: Vec<String> = field.name.split('.').map(str::to_owned).collect();
-            if Test::is_expression(field.value) {
+            if Test::is_expression(field.value) && !of_dbref {
                 fields.extend(Test::parse_all(field.value)?.into_iter().map(|test| (path.clone(), test)));
             } else {
                 fields.push((path, Test::equal(field.value)?));

@@ -30,6 +30,10 @@ impl UpdateError {
         Self::failed_to_parse(format!("{what} is not supported by oplogsync: read, change and replace the document"))
     }
 
+    pub(crate) fn positional(part: &str) -> Self {
+        Self::bad_value(format!("the positional operator `{part}` is not supported by oplogsync: name the index"))
+    }
+
     pub(crate) fn type_mismatch(message: impl Into<String>) -> Self {
         Self::new(14, "TypeMismatch", message)
     }
@@ -43,7 +47,7 @@ impl UpdateError {
     }
 
     pub(crate) fn cannot_backfill() -> Self {
-        Self::new(51, "CannotBackfillArray", "an array cannot be filled up with more than 1,500,000 nulls at once")
+        Self::new(34, "CannotBackfillArray", "an array cannot be filled up with more than 1,500,000 nulls at once")
     }
 
     /// A name with a dollar sign in front, where none may stand.
@@ -60,6 +64,10 @@ impl UpdateError {
 
     pub(crate) fn invalid_id(message: impl Into<String>) -> Self {
         Self::new(53, "InvalidIdField", message)
+    }
+
+    pub(crate) fn array_id() -> Self {
+        Self::new(54, "NotSingleValueField", "an `_id` cannot be an array")
     }
 
     pub(crate) fn empty_field_name(path: &str) -> Self {

@@ -7,7 +7,10 @@ use super::{UpdateError, value::Value};
 /// MongoDB's limit of the nulls that a write beyond an array's end fills in.
 const PADDING_MAX: usize = 1_500_000;
 
-/// A dotted path without empty parts and without positional operators.
+/// The operator whose meaning depends on a query; it is refused when it is reached.
+const POSITIONAL: &str = "$";
+
+/// A dotted path without empty parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Path(Vec<Box<str>>);
 
@@ -35,17 +38,26 @@ impl Path {
         if parts.iter().any(|part| part.is_empty()) {
             return Err(UpdateError::empty_field_name(text));
         }
-        for part in &parts {
-            if &**part == "$[]" {
-                return Err(UpdateError::unsupported("the positional operator `$[]`"));
-            }
-            if &**part == "$" || (part.starts_with("$[") && part.ends_with(']')) {
-                return Err(UpdateError::bad_value(format!(
-                    "the positional operator `{part}` in `{text}` is not supported by oplogsync: name the index"
-                )));
-            }
+        let positional = parts.iter().filter(|part| &***part == POSITIONAL).count();
+        if positional > 1 || parts.first().is_some_and(|first| &**first == POSITIONAL) {
+            return Err(UpdateError::positional(POSITIONAL));
         }
         Ok(Self(parts))
+    }
+
+    /// Refuses operators that name array items by a filter; a conflict before them goes first.
+    pub(super) fn check_filters<'p>(&self, mut others: impl Iterator<Item = &'p Self>) -> Result<(), UpdateError> {
+        let is_filter = |part: &str| part.starts_with("$[") && part.ends_with(']');
+        let Some((at, filter)) = self.0.iter().enumerate().find(|(_, part)| is_filter(part)) else { return Ok(()) };
+        let before = Self(self.0.iter().take(at).cloned().collect());
+        if at > 0 && others.any(|other| other.conflicts(&before)) {
+            return Err(UpdateError::conflict(&self.to_string()));
+        }
+        Err(if &**filter == "$[]" {
+            UpdateError::unsupported("the positional operator `$[]`")
+        } else {
+            UpdateError::positional(filter)
+        })
     }
 
     pub(super) fn parts(&self) -> &[Box<str>] {
@@ -61,6 +73,12 @@ impl Path {
     pub(super) fn cmp_as_mongod(&self, other: &Self) -> Ordering {
         let differing = self.0.iter().zip(&other.0).find(|(left, right)| left != right);
         differing.map_or(self.0.len().cmp(&other.0.len()), |(left, right)| cmp_parts(left, right))
+    }
+
+    /// Refuses a path that depends on a query.
+    pub(super) fn check_positional(&self) -> Result<(), UpdateError> {
+        let positional = self.0.iter().any(|part| &**part == POSITIONAL);
+        if positional { Err(UpdateError::positional(POSITIONAL)) } else { Ok(()) }
     }
 
     pub(super) fn is_in_id(&self) -> bool {
@@ -146,11 +164,12 @@ pub(super) fn create<'a>(deepest: &mut Value<'a>, parts: &'a [Box<str>], value: 
 }
 
 /// Parts that start with a digit, and with no zero before another character, order by length
-/// first, and so as numbers; all others as text.
+/// first, and so as numbers; all others as text, behind a positional operator.
 fn cmp_parts(left: &str, right: &str) -> Ordering {
     let number = |part: &str| {
         part.starts_with(|first: char| first.is_ascii_digit()) && (part.len() == 1 || !part.starts_with('0'))
     };
     let by_length = if number(left) && number(right) { left.len().cmp(&right.len()) } else { Ordering::Equal };
-    by_length.then_with(|| left.cmp(right))
+    let positional = (right == POSITIONAL).cmp(&(left == POSITIONAL));
+    positional.then(by_length).then_with(|| left.cmp(right))
 }

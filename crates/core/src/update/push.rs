@@ -55,8 +55,10 @@ impl Push {
 
     pub(super) fn change<'a>(&'a self, target: &mut Value<'a>) -> Result<bool, UpdateError> {
         let items = target.items_mut().ok_or_else(|| UpdateError::bad_value("$push needs a field that is an array"))?;
+        let before = items.len() + self.values.len();
         self.run(items);
-        Ok(!self.values.is_empty() || self.sort.is_some() || self.slice.is_some())
+        // A sort counts as a change, whatever it finds, and a slice only if it takes something.
+        Ok(!self.values.is_empty() || self.sort.is_some() || items.len() < before)
     }
 
     pub(super) fn create(&self) -> Value<'_> {

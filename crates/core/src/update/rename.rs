@@ -11,39 +11,51 @@ pub(super) fn check(from: &Path, to: &Path) -> Result<(), UpdateError> {
     if from.conflicts(to) {
         return Err(UpdateError::bad_value(format!("$rename cannot move `{from}` to `{to}`: one contains the other")));
     }
-    Ok(())
+    from.check_filters(std::iter::empty())?;
+    from.check_positional()?;
+    to.check_positional()
 }
 
-/// Moves the field at `from` to `to`, if there is one. Says whether the target changed.
-pub(super) fn apply<'a>(from: &Path, to: &'a Path, root: &mut Value<'a>) -> Result<Option<bool>, UpdateError> {
+/// What a `$rename` has done.
+pub(super) enum Renamed {
+    /// There is no source.
+    Nothing,
+    /// The source is gone; the target was there and equal.
+    Removed,
+    /// The target has changed, at this level.
+    Moved { level: usize },
+}
+
+/// Moves the field at `from` to `to`, if there is one.
+pub(super) fn apply<'a>(from: &Path, to: &'a Path, root: &mut Value<'a>) -> Result<Renamed, UpdateError> {
     let source = from.survey(root);
     if source.taken < from.parts().len() {
         let blocked = source.blocked && source.taken > 0;
         let part = from.parts().get(source.taken).map_or("", |part| part);
-        return if blocked { Err(UpdateError::path_not_viable(part)) } else { Ok(None) };
+        return if blocked { Err(UpdateError::path_not_viable(part)) } else { Ok(Renamed::Nothing) };
     }
     let target = to.survey(root);
     if source.through_array || target.through_array {
         return Err(UpdateError::bad_value(format!("$rename cannot move `{from}` to `{to}` through an array")));
     }
-    let Found::Child { parent, at } = from.find(root) else { return Ok(None) };
+    let Found::Child { parent, at } = from.find(root) else { return Ok(Renamed::Nothing) };
     let value = parent.child_mut(at).clone();
-    let changed = match to.find(root) {
+    let renamed = match to.find(root) {
         Found::Child { parent, at } => {
             let old = parent.child_mut(at);
             let changed = old.sort_key() != value.sort_key();
             if changed {
                 *old = value;
             }
-            changed
+            if changed { Renamed::Moved { level: to.parts().len() } } else { Renamed::Removed }
         }
         Found::Missing { deepest, taken } => {
             create(deepest, to.parts().get(taken..).unwrap_or_default(), value)?;
-            true
+            Renamed::Moved { level: taken + 1 }
         }
     };
     if let Found::Child { parent: Value::Document(fields), at } = from.find(root) {
         fields.remove(at);
     }
-    Ok(Some(changed))
+    Ok(renamed)
 }

@@ -58,7 +58,7 @@ fn an_index_beyond_the_end_of_an_array_fills_it_with_nulls() {
         &rawdoc! { "$set": { "a.3.b": 1 } },
         &rawdoc! { "_id": 1, "a": [1, bson::RawBson::Null, bson::RawBson::Null, { "b": 1 }] },
     );
-    fails(rawdoc! { "_id": 1, "a": [1] }, &rawdoc! { "$set": { "a.1500002": 1 } }, 51);
+    fails(rawdoc! { "_id": 1, "a": [1] }, &rawdoc! { "$set": { "a.1500002": 1 } }, 34);
     fails(rawdoc! { "_id": 1, "a": [1] }, &rawdoc! { "$set": { "a.b": 1 } }, 28);
 }
 
@@ -136,11 +136,7 @@ fn an_upsert_starts_from_the_id_and_runs_set_on_insert() {
     let update = rawdoc! { "$setOnInsert": { "z": 1 }, "$inc": { "n": 5 }, "$push": { "a": 1 }, "$unset": { "u": 1 } };
     let result = rawdoc! { "_id": 1, "a": [1], "n": 5, "z": 1 };
     assert_eq!(upsert(&update), Ok(result));
-    becomes(
-        rawdoc! { "_id": 1, "n": 1, "a": [] },
-        &update,
-        &rawdoc! { "_id": 1, "n": 6, "a": [1] },
-    );
+    becomes(rawdoc! { "_id": 1, "n": 1, "a": [] }, &update, &rawdoc! { "_id": 1, "n": 6, "a": [1] });
 }
 
 #[test]
@@ -224,4 +220,67 @@ fn an_insert_gets_an_id_and_has_it_in_front() {
     assert_eq!(inserted(rawdoc! { "_id": [1] }).unwrap_err().code, 53);
     assert_eq!(inserted(rawdoc! { "_id": { "$a": 1 } }).unwrap_err().code, 52);
     assert_eq!(inserted(rawdoc! { "$a": 1 }).unwrap_err().code, 52);
+}
+
+#[test]
+fn names_with_a_dollar_in_front_are_checked_on_the_first_level_only() {
+    let document = || rawdoc! { "_id": 1, "$id": { "n": 1 } };
+    becomes(document(), &rawdoc! { "$inc": { "$id.n": 1 } }, &rawdoc! { "_id": 1, "$id": { "n": 2 } });
+    becomes(document(), &rawdoc! { "$set": { "a.$b": 1 } }, &rawdoc! { "_id": 1, "$id": { "n": 1 }, "a": { "$b": 1 } });
+    fails(document(), &rawdoc! { "$set": { "$id": 1 } }, 55);
+    fails(document(), &rawdoc! { "$set": { "$a.b": 1 } }, 52);
+}
+
+#[test]
+fn a_positional_operator_fails_behind_everything_that_is_wrong_before_it() {
+    fails(rawdoc! { "_id": 1 }, &rawdoc! { "$set": { "a.$": 1 }, "$unset": { "_id": 1 } }, 66);
+    fails(rawdoc! { "_id": 1 }, &rawdoc! { "$set": { "a.$": 1, "b": 1, "b.c": 1 } }, 40);
+    fails(rawdoc! { "_id": 1 }, &rawdoc! { "$set": { "a": 1, "a.$[x]": 1 } }, 40);
+    fails(rawdoc! { "_id": 1 }, &rawdoc! { "$inc": { "a.$[x]": "1" } }, 14);
+    fails(rawdoc! { "_id": 1 }, &rawdoc! { "$set": { "$.a": 1 } }, 2);
+}
+
+#[test]
+fn the_names_of_a_dbref_are_no_operators_in_pull() {
+    becomes(
+        rawdoc! { "_id": 1, "a": [{ "$id": 5 }, { "$id": { "$in": 1 } }] },
+        &rawdoc! { "$pull": { "a": { "$id": { "$in": 1 } } } },
+        &rawdoc! { "_id": 1, "a": [{ "$id": 5 }] },
+    );
+}
+
+#[test]
+fn an_upsert_reports_a_name_with_a_dollar_last() {
+    assert_eq!(upsert(&rawdoc! { "$set": { "$id": 1, "_id.x": 1 } }).unwrap_err().code, 28);
+    assert_eq!(upsert(&rawdoc! { "$set": { "$id": 1 } }).unwrap_err().code, 55);
+}
+
+#[test]
+fn a_replacement_keeps_the_id_but_may_change_its_type() {
+    use crate::prepare::prepare_replacement;
+    let current = Document::new(rawdoc! { "_id": 1, "a": 1 }).unwrap();
+    let replaced = |document, current: Option<&Document>| {
+        let id = Document::new(rawdoc! { "_id": 1 }).unwrap().id();
+        prepare_replacement(document, &id, current, now()).map(Document::into_raw)
+    };
+    assert_eq!(replaced(rawdoc! { "b": 1 }, Some(&current)), Ok(rawdoc! { "_id": 1, "b": 1 }));
+    assert_eq!(replaced(rawdoc! { "b": 1, "_id": 1.0 }, Some(&current)), Ok(rawdoc! { "_id": 1.0, "b": 1 }));
+    assert_eq!(replaced(rawdoc! { "_id": 2 }, Some(&current)).unwrap_err().code, 66);
+    assert_eq!(replaced(rawdoc! { "_id": [1] }, Some(&current)).unwrap_err().code, 53);
+    assert_eq!(replaced(rawdoc! { "_id": [1] }, None).unwrap_err().code, 54);
+    assert_eq!(replaced(rawdoc! { "$set": { "a": 1 } }, Some(&current)).unwrap_err().code, 9);
+}
+
+#[test]
+fn a_push_of_nothing_changes_what_it_sorts_or_cuts() {
+    let push = |clause: &str, argument: i32| {
+        let clauses = bson::doc! { "$each": [], clause: argument };
+        run(
+            rawdoc! { "_id": 1, "$z": [1, 2] },
+            &RawDocumentBuf::try_from(&bson::doc! { "$push": { "$z": clauses } }).unwrap(),
+        )
+    };
+    assert_eq!(push("$slice", 2), Ok(rawdoc! { "_id": 1, "$z": [1, 2] }));
+    assert_eq!(push("$slice", 1).unwrap_err().code, 52);
+    assert_eq!(push("$sort", 1).unwrap_err().code, 52);
 }
