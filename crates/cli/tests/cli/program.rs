@@ -116,6 +116,7 @@ impl Folder {
 }
 
 /// Waits for something outside of this process.
+#[cfg(feature = "mongo")]
 pub(crate) fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !done() {

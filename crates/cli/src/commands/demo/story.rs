@@ -156,10 +156,9 @@ impl Scene<'_> {
         let (heads, head) = watch::channel(Head::default());
         let over = async {
             if self.args.classic {
-                std::future::pending().await
-            } else {
-                tokio::time::sleep(self.args.duration).await;
+                std::future::pending::<()>().await;
             }
+            tokio::time::sleep(self.args.duration).await;
         };
         let (halt, halted) = watch::channel(false);
         let stop = async {
