@@ -100,12 +100,11 @@ impl World {
         let mut history = self.history.borrow_mut();
         for entry in entries.unwrap() {
             let index = usize::try_from(entry.position().index).unwrap();
-            match history.get(index - 1) {
-                Some(there) => assert_eq!(there, &entry, "L4: an entry never changes"),
-                None => {
-                    assert_eq!(index, history.len() + 1, "L3: no index is skipped");
-                    history.push(entry);
-                }
+            if let Some(there) = history.get(index - 1) {
+                assert_eq!(there, &entry, "L4: an entry never changes");
+            } else {
+                assert_eq!(index, history.len() + 1, "L3: no index is skipped");
+                history.push(entry);
             }
         }
     }
@@ -140,8 +139,8 @@ impl World {
 
     async fn check_log(&self) {
         self.note_history().await;
-        let history = self.history.borrow();
         let log = self.source.inner().log_ends().await.unwrap().unwrap().log;
+        let history = self.history.borrow();
         let (mut last, mut ids) = (Entry::origin(log), HashMap::new());
         for entry in history.iter() {
             check_follows(&last, entry).unwrap();
@@ -302,7 +301,7 @@ fn check_schedule(seed: u64) -> u64 {
         (true, Box::pin(replicate(w))),
         (false, Box::pin(trim_some(w))),
     ];
-    if seed % 3 == 0 {
+    if seed.is_multiple_of(3) {
         tasks.push((true, Box::pin(replicate(w))));
     }
     for task in &mut tasks {
