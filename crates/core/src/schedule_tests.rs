@@ -155,14 +155,22 @@ impl World {
     }
 }
 
-/// Runs tasks in a random order, a poll at a time; some of those that may end early do.
+/// Runs tasks in a random order, a poll at a time. Now and then one is paused for longer than a
+/// rival needs to take over; some of those that may end early do.
 fn run_schedule(world: &World, mut tasks: Vec<(bool, Task<'_>)>) {
     let mut context = Context::from_waker(Waker::noop());
-    for _ in 0..100_000 {
+    let (mut paused, mut resumes) = (0, 0);
+    for round in 0..100_000 {
         if tasks.is_empty() {
             return;
         }
         let chosen = usize::try_from(world.below(tasks.len() as u64)).unwrap();
+        if round > resumes && world.below(50) == 0 {
+            (paused, resumes) = (chosen, round + world.below(300));
+        }
+        if chosen == paused && round < resumes {
+            continue;
+        }
         let (may_end_early, task) = &mut tasks[chosen];
         let gone = *may_end_early && world.below(300) == 0;
         if gone || task.as_mut().poll(&mut context).is_ready() {
