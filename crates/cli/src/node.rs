@@ -23,7 +23,11 @@ use oplogsync_store_mongo::{MongoStore, Scope};
 use oplogsync_store_sled::SledStore;
 use tokio::sync::OnceCell;
 
-use crate::config::{Address, Durability, NodeConfig};
+use crate::{
+    config::{Address, Durability, NodeConfig},
+    exit::Exit,
+    failure::Failure,
+};
 
 /// What may be lost with durability `interval`.
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
@@ -66,6 +70,20 @@ impl Node {
     /// Opens it, unless it is open.
     pub(crate) async fn open(&self) -> Result<(), StoreError> {
         self.store().await.map(drop)
+    }
+
+    /// Refuses a replica that holds the primary's own log. The configuration compares addresses, and
+    /// a server can have several. What does not answer, while the primary does, is another node.
+    pub(crate) async fn must_differ_from(&self, primary: &Self) -> Result<(), Failure> {
+        if let (Ok(Some(source)), Ok(Some(own))) = (primary.log_ends().await, self.log_ends().await)
+            && source.log == own.log
+        {
+            let (name, primary) = (self.name(), primary.name());
+            let fix = "a replica needs a database of its own: correct the uri";
+            let message = format!("{name} is the same database as {primary}, under another address: {fix}");
+            return Err(Failure::message(Exit::Config, message));
+        }
+        Ok(())
     }
 
     async fn store(&self) -> Result<&Store, StoreError> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use oplogsync_core::{
     checkpoint::{Checkpoint, Stop},
     documents::Documents,
+    ids::LogId,
     lease::{Lease, LeaseName, Leases},
     log::{Log, LogEnds},
     progress::Progress,
@@ -49,6 +50,8 @@ pub(crate) struct Facts {
     pub(crate) stop: Option<Stop>,
     /// Who applies to it now.
     pub(crate) lease: Option<Lease>,
+    /// The log that it holds itself, as a primary does.
+    pub(crate) own_log: Option<LogId>,
 }
 
 /// What is to be said about a replica.
@@ -66,6 +69,8 @@ pub(crate) enum State {
     TooStale,
     /// It follows another log.
     Foreign,
+    /// It is the primary's database, under another address.
+    Same,
     /// Its checkpoint is beyond the head: the primary went back in time.
     Ahead,
     /// It does not answer.
@@ -84,6 +89,7 @@ impl State {
             Self::Stopped => "stopped",
             Self::TooStale => "too_stale",
             Self::Foreign => "foreign",
+            Self::Same => "same_database",
             Self::Ahead => "ahead",
             Self::Unreachable => "unreachable",
             Self::Unknown => "unknown",
@@ -95,6 +101,7 @@ impl State {
         match self {
             Self::New | Self::CaughtUp | Self::Behind | Self::Unknown => Exit::Done,
             Self::Stopped | Self::Unreachable => Exit::Replica,
+            Self::Same => Exit::Config,
             Self::TooStale | Self::Foreign | Self::Ahead => Exit::TooStale,
         }
     }
@@ -142,7 +149,7 @@ impl Replica {
                 None => State::Unknown,
                 Some(ends) => state_of(facts, ends),
             };
-            if !matches!(state, State::Foreign) {
+            if !matches!(state, State::Foreign | State::Same) {
                 progress = ends.map(|ends| Progress::new(anchor, ends.head, ends.floor));
             }
         }
@@ -161,6 +168,9 @@ impl Replica {
 fn state_of(facts: &Facts, ends: &LogEnds) -> State {
     let applied = facts.checkpoint.map_or(0, |checkpoint| checkpoint.anchor.position.index);
     let (floor, head) = (ends.floor.position.index, ends.head.position.index);
+    if facts.own_log == Some(ends.log) {
+        return State::Same;
+    }
     match (&facts.stop, facts.checkpoint) {
         (Some(stop), _) if stop.too_stale => State::TooStale,
         (_, Some(checkpoint)) if checkpoint.log != ends.log => State::Foreign,
@@ -178,5 +188,6 @@ async fn facts(node: &Node) -> Result<Facts, StoreError> {
         checkpoint: node.checkpoint().await?,
         stop: node.stop().await?,
         lease: node.lease(LeaseName::Documents).await?,
+        own_log: node.log_ends().await?.map(|ends| ends.log),
     })
 }

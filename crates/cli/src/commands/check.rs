@@ -105,6 +105,10 @@ async fn judge(node: &NodeConfig, replica: &Replica, ends: Option<&LogEnds>, arg
         fix: Some(fix.to_owned()),
         exit,
     };
+    if replica.state == State::Same {
+        let text = "it is the primary's own database, under another address".to_owned();
+        return problem(text, "a replica needs a database of its own: correct the uri", Exit::Config);
+    }
     if let Some(stop) = &facts.stop {
         let exit = if stop.too_stale { Exit::TooStale } else { Exit::Replica };
         let reason = conn_string::redact(&stop.reason).into_owned();

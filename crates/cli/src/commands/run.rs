@@ -143,6 +143,7 @@ async fn follow(
     shutdown: Shutdown,
     once: bool,
 ) -> Result<(), Failure> {
+    target.must_differ_from(&primary).await?;
     let feed = OplogFeed::new(primary.clone(), primary.name());
     let mut replicator = Replicator::new(target.name(), feed, target.clone(), SystemHost, options);
     let stop = async {

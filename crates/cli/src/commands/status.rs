@@ -85,6 +85,7 @@ fn reason(replica: &Replica) -> Option<String> {
         (_, State::Foreign) => {
             Some("it follows the oplog of another primary: sync it anew or correct the configuration".into())
         }
+        (_, State::Same) => Some("it is the primary's own database, under another address: give it its own".into()),
         (_, State::Ahead) => {
             Some("the primary lost entries or was restored: compare with `oplogsync verify`, then sync it anew".into())
         }

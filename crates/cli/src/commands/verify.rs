@@ -55,6 +55,7 @@ pub(crate) async fn run(args: &VerifyArgs, config: &Config, out: &mut Out) -> Re
     for node in chosen {
         let replica = Node::new(node, ANSWER_WITHIN);
         replica.open().await.map_err(|error| Failure::store(error, Role::Replica))?;
+        replica.must_differ_from(&primary).await?;
         let of_either = |error: StoreError| {
             let role = if error.node() == node.name { Role::Replica } else { Role::Primary };
             Failure::store(error, role)

@@ -62,6 +62,21 @@ async fn a_database_that_the_nodes_do_not_hold_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_same_database_under_another_address_is_no_replica() {
+    let Some(databases) = testing::shared_standalones(1).await else { return };
+    let uri = databases[0].uri();
+    let alias = uri.replace("127.0.0.1", "127.1");
+    assert_ne!(alias, uri);
+    let folder = Folder::with(&config(&[uri.to_owned(), alias]));
+    folder.run(&["load", "--count", "5", "--ns", &namespace(&folder)]).expect_code(0);
+    folder.run(&["check"]).expect_code(3).shows(&["✗ db2 replica", "the primary's own database"]);
+    folder.run(&["status"]).expect_code(3).shows(&["db2\tsame_database"]);
+    for args in [&["run", "--once"][..], &["verify"]] {
+        folder.run(args).expect_code(3).says(&["db2 is the same database as db1", "correct the uri"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_demo_runs_on_real_servers() {
     if testing::binary().await.is_none() {
         return;
