@@ -10,6 +10,7 @@ use oplogsync_core::{batch::Change, doc_id::DocId, document::Document, store_err
 use crate::{
     command::{Verb, WriteError, WriteReply},
     error::Failure,
+    hold::Hold,
     scope::Place,
     store::MongoStore,
 };
@@ -126,10 +127,10 @@ impl MongoStore {
     }
 
     /// Runs jobs side by side; their changes must commute.
-    pub(crate) async fn run_jobs<'a>(&self, jobs: Vec<Job<'a>>) -> Result<Outcome<'a>, Failure> {
+    pub(crate) async fn run_jobs<'a>(&self, hold: &Hold<'_>, jobs: Vec<Job<'a>>) -> Result<Outcome<'a>, Failure> {
         let mut requests: Vec<Request<'_, 'a>> = Vec::new();
         for job in jobs {
-            requests.push(Box::pin(self.run_job(job)));
+            requests.push(Box::pin(self.run_job(hold, job)));
         }
         let mut running = stream::iter(requests).buffer_unordered(LANES);
         let mut total = Outcome::default();
@@ -144,7 +145,8 @@ impl MongoStore {
         failed.map_or(Ok(total), Err)
     }
 
-    async fn run_job<'a>(&self, job: Job<'a>) -> Result<Outcome<'a>, Failure> {
+    async fn run_job<'a>(&self, hold: &Hold<'_>, job: Job<'a>) -> Result<Outcome<'a>, Failure> {
+        self.still_holds(hold).await?;
         let reply = self.send(&job, None).await.map_err(|failure| too_large(failure, &job))?;
         let mut outcome = Outcome::default();
         for error in &reply.errors {

@@ -32,7 +32,9 @@ pub(crate) fn owner() -> OwnerId {
 
 pub(crate) async fn connect(uri: &str, physical: &str) -> MongoStore {
     let scope = Scope::Database { logical: DATABASE.to_owned(), physical: physical.to_owned() };
-    MongoStore::connect(uri, NODE, scope, Options::default()).await.expect("the server takes us")
+    // Patient, because tests share few cores.
+    let options = Options { request_timeout: Duration::from_secs(30), ..Options::default() };
+    MongoStore::connect(uri, NODE, scope, options).await.expect("the server takes us")
 }
 
 /// The same, but a request may take no longer than a second.

@@ -1,17 +1,22 @@
 //! Processes and servers that are paused: what they do late must do no harm, and nobody waits for
 //! them beyond his deadline.
 
-use std::time::{Duration, Instant};
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
-use bson::{RawDocumentBuf, doc};
+use bson::{RawDocumentBuf, doc, rawdoc};
+use futures_util::poll;
 use mongodb::Client;
 use oplogsync_core::{
     documents::Documents,
+    lease::{Lease, LeaseName, Leases},
     limits::Limits,
     log::{Appended, Log},
     store_error::Fault,
     testing::{
-        chain::{Chain, log_id},
+        chain::{Chain, log_id, owner_id, valid},
         documents::{namespace, only_id},
     },
 };
@@ -120,4 +125,35 @@ async fn a_server_that_is_paused_holds_nobody_up_and_the_repeat_completes_the_ba
         let found = store.scan(&namespace("items"), None, ALL).await.unwrap();
         assert_eq!(found.len(), 1);
     }
+}
+
+/// The process stops between its note and its data, for longer than its lease lives; another one
+/// takes over, finishes the batch, and changes the document once more.
+#[tokio::test]
+async fn an_applier_that_wakes_up_behind_its_rival_does_not_write_its_old_images() {
+    let Some(binary) = binary().await else { return };
+    let server = Server::start(&binary, test_options()).await.expect("it starts");
+    let fixture = Fixture::new(&server.uri(), "woken").await;
+    let ns = namespace("items");
+    let mut chain = Chain::new(log_id(1));
+    fixture.apply(&chain.insert(&ns, only_id(1)).take_batch()).await.expect("it is applied");
+    let batch = chain.update(&ns, rawdoc! { "_id": 1, "a": 1 }).take_batch();
+    let next = chain.update(&ns, rawdoc! { "_id": 1, "a": 2 }).take_batch();
+    let rival = Fixture::new(&server.uri(), "woken").await;
+
+    let mut paused = pin!(fixture.apply(&batch));
+    while rival.store.unfinished().await.unwrap().is_none() {
+        assert!(poll!(paused.as_mut()).is_pending(), "it has not come to its note yet");
+        // Time for what it has sent to arrive, while it does not go on.
+        tokio::time::sleep(Duration::from_millis(600)).await;
+    }
+    let held = rival.store.lease(LeaseName::Documents).await.unwrap();
+    let taken = Lease { owner: owner_id(9), holder: "a rival".to_owned(), beat: 1 };
+    assert!(rival.store.swap_lease(LeaseName::Documents, held.as_ref(), Some(&taken)).await.unwrap());
+    for batch in [&batch, &next] {
+        rival.store.apply(batch, owner_id(9)).await.expect("the rival goes on");
+    }
+    let error = paused.await.expect_err("it is not its turn any more");
+    assert!(matches!(error.fault(), Fault::CheckpointMoved { .. } | Fault::Busy { .. }), "{}", words(&error));
+    assert_eq!(rival.items().await, [valid(rawdoc! { "_id": 1, "a": 2 }).as_bytes()]);
 }
