@@ -71,7 +71,7 @@ impl MongoStore {
             Some(window) if window.steps => Pass::Steps,
             Some(_) => Pass::Again,
         };
-        let mut outcome = self.write_changes(batch, changes, pass).await?;
+        let mut outcome = self.write_changes(changes, pass).await?;
         if !outcome.refused.is_empty() {
             self.settle_refused(state, batch, owner, &mut outcome).await?;
         }
@@ -85,17 +85,8 @@ impl MongoStore {
         Ok(Applied { changed: count(outcome.changed), repeated: count(outcome.repeated) })
     }
 
-    async fn write_changes<'a>(
-        &self,
-        batch: &Batch,
-        changes: &'a [Change],
-        pass: Pass,
-    ) -> Result<Outcome<'a>, Failure> {
-        let plan = plan(batch, changes, pass);
-        let mut outcome = self.run_jobs(self.jobs(plan.first)?).await?;
-        // Documents that come back under an equal id, once the old ones are gone. They count once.
-        outcome.changed = outcome.changed.saturating_sub(plan.then.len());
-        outcome.absorb(self.run_jobs(self.jobs(plan.then)?).await?);
+    async fn write_changes<'a>(&self, changes: &'a [Change], pass: Pass) -> Result<Outcome<'a>, Failure> {
+        let mut outcome = self.run_jobs(self.jobs(plan(changes, pass))?).await?;
         if pass == Pass::First {
             return Ok(outcome);
         }
