@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use oplogsync_core::namespace::Namespace;
+use oplogsync_core::{ids::OpId, namespace::Namespace};
 
 use crate::{config::duration, exit::EXIT_CODES};
 
@@ -226,6 +226,9 @@ pub(crate) struct WriteArgs {
     /// The node to write to; it must be the primary, which is the default
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) node: Option<String>,
+    /// Retry the write with this operation id: if the oplog holds it already, nothing is written again
+    #[arg(long, global = true, value_name = "HEX")]
+    pub(crate) op_id: Option<OpId>,
 }
 
 #[derive(Debug, Subcommand)]

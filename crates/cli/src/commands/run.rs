@@ -155,7 +155,9 @@ async fn follow(
     if let Err(error) = replicator.close().await {
         warn!(node = target.name(), error = %chain(&error), "the lease was not given back, it lapses by itself");
     }
-    ended.map_err(Failure::replicate)?;
+    let stopped =
+        |error| Failure::replicate(error).context(format!("{} no longer follows {}", target.name(), primary.name()));
+    ended.map_err(stopped)?;
     reporter.outcome()?;
     if once && !reporter.is_done() {
         let message = format!("{}: stopped before it reached the head", target.name());

@@ -4,6 +4,8 @@
 
 mod bad_input;
 mod configuration;
+#[cfg(feature = "mongo")]
+mod damaged_oplog;
 mod demo;
 mod embedded;
 mod grammar;

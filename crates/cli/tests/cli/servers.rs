@@ -40,8 +40,12 @@ async fn three_servers_are_kept_in_step() {
 }
 
 /// A collection in the primary's database, which is the only one that the nodes replicate.
-fn namespace(folder: &Folder) -> String {
-    let config = std::fs::read_to_string(folder.path().join("oplogsync.toml")).unwrap();
+pub(crate) fn namespace(folder: &Folder) -> String {
+    namespace_of(&std::fs::read_to_string(folder.path().join("oplogsync.toml")).unwrap())
+}
+
+/// The same for the text of a configuration.
+pub(crate) fn namespace_of(config: &str) -> String {
     let uri = config.lines().find(|line| line.starts_with("uri")).unwrap();
     let database = uri.trim_end_matches('"').rsplit('/').next().unwrap();
     format!("{database}.datas")

@@ -213,7 +213,7 @@ impl Scene<'_> {
             let write = workload.next().map_err(|error| Failure::unexpected(error, "generate a write"))?;
             (write.ok_or_else(|| Failure::message(Exit::Unexpected, "there is nothing to write"))?, String::new())
         };
-        let written = self.primary.write(write).await.map_err(|error| Failure::new(Exit::Primary, error))?;
+        let written = self.primary.write(write).await.map_err(Failure::write)?;
         if let Some((position, optime)) = written.entry {
             heads.send_modify(|head| {
                 *head = Head { writes: head.writes + 1, index: position.index, optime };
