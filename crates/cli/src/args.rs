@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use oplogsync_core::namespace::Namespace;
+use oplogsync_core::{ids::OpId, namespace::Namespace};
 
 use crate::{config::duration, exit::EXIT_CODES};
 
@@ -39,7 +39,9 @@ pub(crate) struct Args {
 /// What every command accepts, before or after its name.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Global {
-    /// The configuration file; else ./oplogsync.toml, $XDG_CONFIG_HOME/oplogsync/config.toml, /etc/oplogsync/config.toml
+    #[arg(
+        help = "The configuration file; else ./oplogsync.toml, $XDG_CONFIG_HOME/oplogsync/config.toml, /etc/oplogsync/config.toml"
+    )]
     #[arg(short, long, global = true, env = "OPLOGSYNC_CONFIG", value_name = "FILE", help_heading = "Global options")]
     pub(crate) config: Option<PathBuf>,
     /// How results are written: `auto` is a table on a terminal, else plain (separated by tabs)
@@ -59,7 +61,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_enum, env = "OPLOGSYNC_LOG_FORMAT", hide_env = true)]
     #[arg(help_heading = "Global options")]
     pub(crate) log_format: Option<LogFormat>,
-    /// Colours; NO_COLOR is honoured
+    #[arg(help = "Colours; NO_COLOR is honoured")]
     #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, hide_default_value = true)]
     #[arg(help_heading = "Global options")]
     pub(crate) color: Colour,
@@ -127,7 +129,6 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, ClapArgs)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct DemoArgs {
     /// How long to write
     #[arg(long, value_parser = duration, default_value = "8s")]
@@ -225,6 +226,9 @@ pub(crate) struct WriteArgs {
     /// The node to write to; it must be the primary, which is the default
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) node: Option<String>,
+    /// Retry the write with this operation id: if the oplog holds it already, nothing is written again
+    #[arg(long, global = true, value_name = "HEX")]
+    pub(crate) op_id: Option<OpId>,
 }
 
 #[derive(Debug, Subcommand)]

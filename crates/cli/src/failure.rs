@@ -4,7 +4,7 @@ use std::{fmt, io::Write};
 
 use oplogsync_core::{
     feed::FeedError,
-    primary::PrimaryError,
+    primary::{PrimaryError, WriteError},
     replicator::ReplicateError,
     store_error::{Fault, StoreError},
 };
@@ -46,13 +46,32 @@ impl Failure {
 
     /// A failure of the primary as a writer.
     pub(crate) fn primary(error: PrimaryError) -> Self {
+        let contradicted = match &error {
+            PrimaryError::RollForward { node, source: ReplicateError::Feed(feed) }
+                if !matches!(feed, FeedError::Store(_)) =>
+            {
+                Some(format!("{node}: its documents do not belong to its oplog: restore both from one backup"))
+            }
+            _ => None,
+        };
+        let failure = Self { exit: primary_exit(&error), error: error.into() };
+        match contradicted {
+            Some(context) => failure.context(context),
+            None => failure,
+        }
+    }
+
+    /// A write that failed, or may have.
+    pub(crate) fn write(error: WriteError) -> Self {
         let exit = match &error {
-            PrimaryError::Store(store) => exit_of(store.fault(), Role::Primary),
-            PrimaryError::Defect { .. } => Exit::Unexpected,
-            PrimaryError::Beaten { .. } => Exit::Busy,
+            WriteError::Unknown { source, .. }
+            | WriteError::NotBegun(source)
+            | WriteError::NotApplied { source, .. } => primary_exit(source),
             _ => Exit::Primary,
         };
-        Self { exit, error: error.into() }
+        let refused = matches!(error, WriteError::Refused(_));
+        let failure = Self { exit, error: error.into() };
+        if refused { failure.context("the write is refused") } else { failure }
     }
 
     /// A failure of replication.
@@ -108,6 +127,20 @@ pub(crate) fn exit_of(fault: &Fault, role: Role) -> Exit {
     }
 }
 
+/// What a failure of the primary means for the exit code.
+fn primary_exit(error: &PrimaryError) -> Exit {
+    match error {
+        PrimaryError::Store(store)
+        | PrimaryError::RollForward {
+            source: ReplicateError::Target(store) | ReplicateError::Feed(FeedError::Store(store)),
+            ..
+        } => exit_of(store.fault(), Role::Primary),
+        PrimaryError::Defect { .. } => Exit::Unexpected,
+        PrimaryError::Beaten { .. } => Exit::Busy,
+        _ => Exit::Primary,
+    }
+}
+
 /// What a failure of replication means for the exit code.
 pub(crate) fn replicate_exit(error: &ReplicateError) -> Exit {
     match error {
@@ -123,5 +156,50 @@ pub(crate) fn replicate_exit(error: &ReplicateError) -> Exit {
         ReplicateError::Target(store) if matches!(store.fault(), Fault::Drift { .. }) => Exit::Different,
         ReplicateError::Target(store) => exit_of(store.fault(), Role::Replica),
         _ => Exit::Replica,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use oplogsync_core::{ids::OpId, position::Position};
+
+    use super::*;
+
+    fn store(fault: Fault) -> StoreError {
+        StoreError::new("db1", "write", fault)
+    }
+
+    fn busy() -> Fault {
+        Fault::Busy { holder: "another process".to_owned() }
+    }
+
+    #[test]
+    fn a_primary_that_another_process_holds_is_busy_however_it_shows() {
+        for error in [
+            PrimaryError::Store(store(busy())),
+            PrimaryError::RollForward { node: "db1".to_owned(), source: ReplicateError::Target(store(busy())) },
+            PrimaryError::RollForward { node: "db1".to_owned(), source: FeedError::Store(store(busy())).into() },
+            PrimaryError::Beaten { node: "db1".to_owned(), at: Position::default(), tries: 9 },
+        ] {
+            let op_id = OpId::from_bytes([7; 16]);
+            assert_eq!(Failure::write(WriteError::Unknown { op_id, source: Arc::new(error) }).exit(), Exit::Busy);
+        }
+    }
+
+    #[test]
+    fn a_write_whose_place_was_trimmed_is_the_primarys_trouble() {
+        let error = PrimaryError::Trimmed { node: "db1".to_owned(), index: 7 };
+        assert_eq!(Failure::write(WriteError::NotBegun(Arc::new(error))).exit(), Exit::Primary);
+    }
+
+    #[test]
+    fn a_primary_that_contradicts_its_own_oplog_is_to_be_restored() {
+        let (head, checkpoint) = (Position { term: 1, index: 2 }, Position { term: 1, index: 3 });
+        let source = FeedError::WentBack { checkpoint, head }.into();
+        let failure = Failure::primary(PrimaryError::RollForward { node: "db1".to_owned(), source });
+        assert_eq!(failure.exit(), Exit::Primary);
+        assert!(failure.to_string().starts_with("error: db1: its documents do not belong to its oplog"), "{failure}");
     }
 }

@@ -227,11 +227,9 @@ pub(crate) async fn within<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    match tokio::time::timeout(limit, work).await {
-        Ok(done) => done,
-        Err(_) => {
-            let doing = format!("answer within {}", humantime::format_duration(limit));
-            Err(StoreError::new(node.name(), doing, Fault::Unavailable))
-        }
-    }
+    let Ok(done) = tokio::time::timeout(limit, work).await else {
+        let doing = format!("answer within {}", humantime::format_duration(limit));
+        return Err(StoreError::new(node.name(), doing, Fault::Unavailable));
+    };
+    done
 }

@@ -10,8 +10,9 @@ use crate::{
     ids::OwnerId,
     lease::{HeldLease, Lease, LeaseName, Leases},
     limits::Limits,
+    position::Position,
     replicator::ReplicateError,
-    store_error::StoreError,
+    store_error::{Fault, StoreError},
 };
 
 /// Applies batches to one target. A replica and a primary use it alike: a primary is replica 0 of
@@ -42,7 +43,14 @@ impl<D: Documents + Leases + Clone> Applier<D> {
             && unfinished.is_none()
             && let Some(ns) = target.namespaces().await?.into_iter().next()
         {
-            return Err(ReplicateError::TargetNotEmpty { target: node.to_owned(), ns });
+            // A rival may have begun since the checkpoint was read.
+            return Err(match (target.checkpoint().await?, target.unfinished().await?) {
+                (None, None) => ReplicateError::TargetNotEmpty { target: node.to_owned(), ns },
+                (moved, _) => {
+                    let found = moved.map_or_else(Position::default, |checkpoint| checkpoint.anchor.position);
+                    StoreError::new(node, "begin at its checkpoint", Fault::CheckpointMoved { found }).into()
+                }
+            });
         }
         Ok(Self { target: target.clone(), owner, lease: Arc::new(lease), checkpoint, unfinished })
     }

@@ -197,7 +197,7 @@ pub enum FeedError {
         head: Position,
     },
     /// The log is not what a log must be.
-    #[error("the source's log is damaged after {after}")]
+    #[error("the source's log is damaged after {after}: restore the source from a backup, its documents and its log")]
     Broken {
         /// The last good entry.
         after: Position,

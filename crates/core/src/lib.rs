@@ -39,6 +39,8 @@ mod raw_check;
 pub mod replicator;
 pub mod retention;
 pub mod retry;
+#[cfg(test)]
+mod schedule_tests;
 mod sort_key;
 pub mod store_error;
 #[cfg(feature = "testing")]

@@ -71,7 +71,7 @@ async fn write_share(
         };
         match primary.write(write).await {
             Ok(written) => tally.count(written.outcome),
-            Err(error) => return (tally, Err(Failure::new(Exit::Primary, error))),
+            Err(error) => return (tally, Err(Failure::write(error))),
         }
     }
     (tally, Ok(()))

@@ -30,7 +30,10 @@ pub(crate) async fn run(args: Args, out: &mut Out) -> Result<Exit, Failure> {
             let config = configured(&global, "info")?;
             until_stopped(|shutdown| run::run(&args, &config, shutdown)).await
         }
-        Command::Write(args) => write::run(&args, &configured(&global, "warn")?, out).await,
+        Command::Write(args) => {
+            let config = configured(&global, "warn")?;
+            until_stopped(|shutdown| write::run(&args, &config, shutdown, out)).await
+        }
         Command::Load(args) => {
             let config = configured(&global, "warn")?;
             until_stopped(|shutdown| load::run(&args, &config, shutdown, out)).await

@@ -41,13 +41,11 @@ pub(crate) async fn run(args: &RunArgs, config: &Config, shutdown: Shutdown) -> 
     let chosen = config.chosen(&args.node).map_err(|error| Failure::new(Exit::Config, error))?;
     let work = replicate(args, config, &chosen, shutdown);
     let Some(limit) = args.timeout else { return Box::pin(work).await };
-    match tokio::time::timeout(limit, Box::pin(work)).await {
-        Ok(ended) => ended,
-        Err(_) => {
-            let limit = humantime::format_duration(limit);
-            Err(Failure::message(Exit::Behind, format!("not every replica has reached the head within {limit}")))
-        }
-    }
+    let Ok(ended) = tokio::time::timeout(limit, Box::pin(work)).await else {
+        let limit = humantime::format_duration(limit);
+        return Err(Failure::message(Exit::Behind, format!("not every replica has reached the head within {limit}")));
+    };
+    ended
 }
 
 async fn replicate(
@@ -74,9 +72,10 @@ async fn replicate(
     let progress = report_progress(&reporters, args.progress_every);
     let ended = tokio::select! {
         ended = wait_for_all(&mut tasks) => ended,
-        never = async { tokio::join!(retention, progress) } => match never { (never, _) => match never {} },
+        never = retention => match never {},
+        never = progress => match never {},
     };
-    reporters.iter().for_each(|reporter| reporter.report());
+    report_all(&reporters);
     info!("ended");
     ended
 }
@@ -156,7 +155,9 @@ async fn follow(
     if let Err(error) = replicator.close().await {
         warn!(node = target.name(), error = %chain(&error), "the lease was not given back, it lapses by itself");
     }
-    ended.map_err(Failure::replicate)?;
+    let stopped =
+        |error| Failure::replicate(error).context(format!("{} no longer follows {}", target.name(), primary.name()));
+    ended.map_err(stopped)?;
     reporter.outcome()?;
     if once && !reporter.is_done() {
         let message = format!("{}: stopped before it reached the head", target.name());
@@ -183,10 +184,16 @@ async fn wait_for_all(tasks: &mut JoinSet<Result<(), Failure>>) -> Result<Exit, 
     gravest.map_or(Ok(Exit::Done), Err)
 }
 
+fn report_all(reporters: &[Arc<Reporter>]) {
+    for reporter in reporters {
+        reporter.report();
+    }
+}
+
 async fn report_progress(reporters: &[Arc<Reporter>], every: Duration) -> std::convert::Infallible {
     loop {
         tokio::time::sleep(every).await;
-        reporters.iter().for_each(|reporter| reporter.report());
+        report_all(reporters);
     }
 }
 

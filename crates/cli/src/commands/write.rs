@@ -5,8 +5,9 @@ use std::time::Duration;
 use oplogsync_core::{
     doc_id::DocId,
     host::SystemHost,
+    ids::OpId,
     namespace::Namespace,
-    primary::{Primary, PrimaryOptions, WriteError},
+    primary::{Primary, PrimaryOptions},
     write::{Outcome, Write, Written},
 };
 use serde_json::json;
@@ -21,14 +22,23 @@ use crate::{
     json,
     node::Node,
     out::Out,
+    signals::Shutdown,
 };
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
-pub(crate) async fn run(args: &WriteArgs, config: &Config, out: &mut Out) -> Result<Exit, Failure> {
+pub(crate) async fn run(args: &WriteArgs, config: &Config, shutdown: Shutdown, out: &mut Out) -> Result<Exit, Failure> {
     let parser = Parser::new(&args.what)?;
+    if args.op_id.is_some() && parser.data == Some("-") {
+        return Err(Failure::message(Exit::Usage, "--op-id names one write, and standard input may hold several"));
+    }
+    // What is wrong with the data is told before the node is touched.
+    let one = if parser.data == Some("-") { None } else { Some(parser.write(parser.data)?) };
     let primary = open_primary(config, args.node.as_deref()).await?;
-    let written = write_all(&parser, &primary, out).await;
+    let written = match one {
+        Some(write) => write_one(write, args.op_id, &primary, out).await,
+        None => write_lines(&parser, &primary, shutdown, out).await,
+    };
     let closed = primary.close().await.map_err(Failure::primary);
     written?;
     closed?;
@@ -54,30 +64,44 @@ pub(crate) async fn open_primary(config: &Config, node: Option<&str>) -> Result<
     Box::pin(Primary::open(store, SystemHost, options)).await.map_err(Failure::primary)
 }
 
-async fn write_all(parser: &Parser<'_>, primary: &Primary<Node, SystemHost>, out: &mut Out) -> Result<(), Failure> {
-    if parser.data != Some("-") {
-        return write_one(parser.write(parser.data)?, primary, out).await;
-    }
+/// Writes what standard input says, a line at a time, until it ends or a stop is asked for.
+async fn write_lines(
+    parser: &Parser<'_>,
+    primary: &Primary<Node, SystemHost>,
+    shutdown: Shutdown,
+    out: &mut Out,
+) -> Result<(), Failure> {
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    let mut stop = std::pin::pin!(shutdown.requested());
     let mut number = 0_u64;
-    while let Some(line) = lines.next_line().await.map_err(|error| Failure::unexpected(error, "read standard input"))? {
+    loop {
+        let line = tokio::select! {
+            biased;
+            () = stop.as_mut() => return Ok(()),
+            line = lines.next_line() => line.map_err(|error| Failure::unexpected(error, "read standard input"))?,
+        };
+        let Some(line) = line else { return Ok(()) };
         number += 1;
         if line.trim().is_empty() {
             continue;
         }
         let at = |failure: Failure| failure.context(format!("line {number}; the lines before it are written"));
-        write_one(parser.write(Some(&line)).map_err(at)?, primary, out).await.map_err(at)?;
+        write_one(parser.write(Some(&line)).map_err(at)?, None, primary, out).await.map_err(at)?;
     }
-    Ok(())
 }
 
-async fn write_one(write: Write, primary: &Primary<Node, SystemHost>, out: &mut Out) -> Result<(), Failure> {
+async fn write_one(
+    write: Write,
+    op_id: Option<OpId>,
+    primary: &Primary<Node, SystemHost>,
+    out: &mut Out,
+) -> Result<(), Failure> {
     let ns = write.namespace().clone();
-    match primary.write(write).await {
-        Ok(written) => tell(&ns, &written, out),
-        Err(error @ WriteError::Refused(_)) => Err(Failure::new(Exit::Primary, error).context("the write is refused")),
-        Err(error) => Err(Failure::new(Exit::Primary, error)),
-    }
+    let written = match op_id {
+        None => primary.write(write).await,
+        Some(op_id) => primary.write_once(op_id, write).await,
+    };
+    tell(&ns, &written.map_err(Failure::write)?, out)
 }
 
 fn tell(ns: &Namespace, written: &Written, out: &mut Out) -> Result<(), Failure> {
@@ -92,7 +116,8 @@ fn tell(ns: &Namespace, written: &Written, out: &mut Out) -> Result<(), Failure>
     let position = written.entry.map(|(position, _)| position.to_string());
     if out.is_json() {
         let id = json::from_value(written.id.value())?;
-        out.json(&json!({ "outcome": what, "ns": ns.as_str(), "id": id, "position": position }))?;
+        let op_id = written.op_id.to_string();
+        out.json(&json!({ "outcome": what, "ns": ns.as_str(), "id": id, "position": position, "opId": op_id }))?;
     } else {
         let at = position.map_or_else(String::new, |position| format!(" at {position}"));
         out.line(format_args!("{what} {ns} {}{at}", written.id))?;

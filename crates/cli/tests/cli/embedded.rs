@@ -144,3 +144,17 @@ fn a_replica_of_another_primary_is_refused_and_exits_8() {
         .expect_code(8)
         .says(&["follows log", "synced from another primary"]);
 }
+
+#[test]
+fn a_write_that_is_retried_under_its_operation_id_stands_in_the_oplog_once() {
+    let folder = Folder::embedded();
+    let insert = ["write", "insert", "--ns", "db1.datas", "--data", r#"{"qty": 1}"#];
+    let first = folder.run(&[&insert[..], &["--json"]].concat()).expect_code(0).json();
+    let again = [&insert[..], &["--op-id", first["opId"].as_str().unwrap(), "--json"]].concat();
+    let second = folder.run(&again).expect_code(0).json();
+    assert_eq!(second["outcome"], "repeated", "{second}");
+    assert_eq!(folder.run(&["oplog", "tail", "--ns", "db1.datas"]).stdout.lines().count(), 1);
+    folder.run(&[&insert[..], &["--op-id", "short"]].concat()).expect_code(2).says(&["32 hexadecimal digits"]);
+    let lines = ["write", "insert", "--ns", "a.b", "--data", "-", "--op-id", first["opId"].as_str().unwrap()];
+    folder.feed(&lines, "{}\n{}\n").expect_code(2).says(&["--op-id names one write"]);
+}

@@ -1,9 +1,11 @@
 //! The program as users meet it: the real binary, its output and its exit codes.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::format_push_string)]
 
 mod bad_input;
 mod configuration;
+#[cfg(feature = "mongo")]
+mod damaged_oplog;
 mod demo;
 mod embedded;
 mod grammar;

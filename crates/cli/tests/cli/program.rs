@@ -10,6 +10,10 @@ use std::{
 
 use tempfile::TempDir;
 
+/// How long something outside of this process may take, and how often it is looked at.
+const PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(20);
+
 /// A folder to run in; nothing of the caller's environment configures the program.
 pub(crate) struct Folder(TempDir);
 
@@ -103,16 +107,21 @@ impl Folder {
 
     /// Waits until the log of the run that was started last contains `text`.
     pub(crate) fn wait_for_log(&self, text: &str) {
-        wait_until(&format!("`{text}` in the log"), || self.log().contains(text));
+        let deadline = Instant::now() + PATIENCE;
+        while !self.log().contains(text) {
+            assert!(Instant::now() < deadline, "waited in vain for `{text}` in the log: {}", self.log());
+            std::thread::sleep(POLL);
+        }
     }
 }
 
 /// Waits for something outside of this process.
+#[cfg(feature = "mongo")]
 pub(crate) fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + PATIENCE;
     while !done() {
         assert!(Instant::now() < deadline, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(POLL);
     }
 }
 
@@ -179,11 +188,13 @@ impl Running {
     }
 
     /// Kills it without warning.
+    #[cfg(feature = "mongo")]
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
+    #[cfg(feature = "mongo")]
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
@@ -201,13 +212,13 @@ impl Running {
 
     /// Waits for its end; it may take a minute.
     pub(crate) fn wait(mut self) -> Answer {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + PATIENCE;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
             assert!(Instant::now() < deadline, "the program does not end");
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(POLL);
         };
         let mut stdout = String::new();
         if let Some(mut pipe) = self.child.stdout.take() {

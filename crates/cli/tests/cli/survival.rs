@@ -53,5 +53,5 @@ async fn replicas_end_equal_though_the_replicator_is_killed_three_times_under_lo
     let verified: Answer = folder.run(&["verify", "--mode", "full", "--json"]).expect_code(0);
     let verified = verified.json();
     assert_eq!(verified["equal"], true, "{verified}");
-    println!("{written}\n{verified}");
+    eprintln!("{written}\n{verified}");
 }

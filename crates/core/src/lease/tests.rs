@@ -114,13 +114,13 @@ async fn a_lease_that_its_owner_takes_again_is_not_in_a_state_that_it_was_in_bef
 #[tokio::test]
 async fn a_renewal_of_ours_that_arrives_late_is_not_taken_for_a_rival() {
     let (store, host) = (MemoryStore::new("db1"), ManualHost::hurried(1));
-    let held = take(store.clone(), 1, &host).await.unwrap();
+    let lease = take(store.clone(), 1, &host).await.unwrap();
     let slow = Faulty::new(store.clone(), "db1");
     let hold = slow.hold(Call::SwapLease);
     let late = async {
         hold.reached().await;
         host.advance(TERM);
-        held.renew_when_due(&host, TERM).await.unwrap();
+        lease.renew_when_due(&host, TERM).await.unwrap();
         hold.release();
     };
 

@@ -23,6 +23,7 @@ use crate::{
     namespace::Namespace,
     position::{Anchor, Position},
     store_error::{Fault, StoreError},
+    testing::manual_host::let_others_run,
 };
 
 pub use self::plan::{Action, Call, Hold};
@@ -63,7 +64,8 @@ impl<S> Faulty<S> {
     }
 
     /// From now on one call in `one_in` fails: half of them before anything is done, half of
-    /// them after. The same seed and the same calls make the same faults. Zero ends it.
+    /// them after; and each call lets others run before it is done and after. The same seed and the
+    /// same calls make the same faults. Zero ends it.
     pub fn storm(&self, seed: u64, one_in: u64) {
         self.state().storm(seed, one_in);
     }
@@ -104,7 +106,25 @@ impl<S> Faulty<S> {
 
     /// One call, with the fault that is its turn.
     async fn call<T>(&self, call: Call, done: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-        let order = self.state().next(call);
+        let (order, stormy) = {
+            let mut plan = self.state();
+            (plan.next(call), plan.is_stormy())
+        };
+        if !stormy {
+            return self.meet(order, call, done).await;
+        }
+        let_others_run().await;
+        let result = self.meet(order, call, done).await;
+        let_others_run().await;
+        result
+    }
+
+    async fn meet<T>(
+        &self,
+        order: Order,
+        call: Call,
+        done: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         match order {
             Order::Pass => done.await,
             Order::Refuse(fault) => Err(self.error(call, fault)),

@@ -78,7 +78,7 @@ impl Host for ManualHost {
 }
 
 /// Returns to the executor once.
-async fn let_others_run() {
+pub(crate) async fn let_others_run() {
     let mut ran = false;
     std::future::poll_fn(|context| {
         if std::mem::replace(&mut ran, true) {

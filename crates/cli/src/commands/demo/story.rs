@@ -89,7 +89,7 @@ impl<'a> Story<'a> {
             head = Box::pin(scene.act(outage, shutdown)) => head?,
             failure = failed(&mut tasks) => return Err(failure),
         };
-        teller.tell("stopped writing, draining ...");
+        teller.tell("draining ...");
         tokio::select! {
             drained = tokio::time::timeout(DRAIN_MAX, drain(&trackers, head.index)) => drained
                 .map_err(|_| Failure::message(Exit::Behind, "the replicas did not reach the head in time"))?,
@@ -155,19 +155,29 @@ impl Scene<'_> {
     async fn act(&self, outage: Outage<'_>, shutdown: Shutdown) -> Result<Head, Failure> {
         let (heads, head) = watch::channel(Head::default());
         let over = async {
-            if self.args.classic { std::future::pending().await } else { tokio::time::sleep(self.args.duration).await }
+            if self.args.classic {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(self.args.duration).await;
         };
+        let (halt, halted) = watch::channel(false);
         let stop = async {
             tokio::select! {
                 () = shutdown.requested() => {}
                 () = over => {}
             }
         };
+        let writing = async {
+            let written = self.write(&heads, stop).await;
+            self.teller.tell("stopped writing");
+            halt.send_replace(true);
+            written
+        };
         tokio::select! {
             biased;
-            written = self.write(&heads, stop) => written?,
-            failure = self.trouble(outage, &head) => return Err(failure),
-        }
+            ended = async { tokio::try_join!(writing, self.cut_off(outage, &head, halted)) } => ended?,
+            never = self.report(&head) => match never {},
+        };
         Ok(*head.borrow())
     }
 
@@ -183,23 +193,6 @@ impl Scene<'_> {
                 () = stop.as_mut() => return Ok(()),
                 _ = ticks.tick() => self.write_one(&mut workload, heads).await?,
             }
-        }
-    }
-
-    /// Reports, and cuts a replica off meanwhile; ends only by a failure.
-    async fn trouble(&self, outage: Outage<'_>, head: &watch::Receiver<Head>) -> Failure {
-        if self.args.classic {
-            return std::future::pending().await;
-        }
-        let cut = async {
-            match self.cut_off(outage, head).await {
-                Ok(()) => std::future::pending().await,
-                Err(failure) => failure,
-            }
-        };
-        tokio::select! {
-            failure = cut => failure,
-            never = self.report(head) => match never {},
         }
     }
 
@@ -220,7 +213,7 @@ impl Scene<'_> {
             let write = workload.next().map_err(|error| Failure::unexpected(error, "generate a write"))?;
             (write.ok_or_else(|| Failure::message(Exit::Unexpected, "there is nothing to write"))?, String::new())
         };
-        let written = self.primary.write(write).await.map_err(|error| Failure::new(Exit::Primary, error))?;
+        let written = self.primary.write(write).await.map_err(Failure::write)?;
         if let Some((position, optime)) = written.entry {
             heads.send_modify(|head| {
                 *head = Head { writes: head.writes + 1, index: position.index, optime };
@@ -234,6 +227,9 @@ impl Scene<'_> {
 
     /// Tells every second how everybody is.
     async fn report(&self, head: &watch::Receiver<Head>) -> Infallible {
+        if self.args.classic {
+            return std::future::pending().await;
+        }
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
             let Head { writes, index, optime } = *head.borrow();
@@ -242,20 +238,28 @@ impl Scene<'_> {
                 let behind = index.saturating_sub(tracker.index());
                 let lag = if behind == 0 { Duration::ZERO } else { optime.since(tracker.tally().optime) };
                 let lag = if tracker.index() == 0 { "-".to_owned() } else { seconds(Some(lag)) };
-                line.push_str(&format!("   {} ● lag {lag} s, {behind} behind", tracker.name()));
+                // Writing to a string does not fail.
+                let _written = write!(line, "   {} ● lag {lag} s, {behind} behind", tracker.name());
             }
             self.teller.tell(line);
         }
     }
 
-    /// Cuts the last replica off and lets it come back.
-    async fn cut_off(&self, mut outage: Outage<'_>, head: &watch::Receiver<Head>) -> Result<(), Failure> {
-        let Some(tracker) = self.trackers.last() else { return Ok(()) };
+    /// Cuts the last replica off and lets it come back, in any case.
+    async fn cut_off(
+        &self,
+        mut outage: Outage<'_>,
+        head: &watch::Receiver<Head>,
+        mut halted: watch::Receiver<bool>,
+    ) -> Result<(), Failure> {
+        let Some(tracker) = self.trackers.last().filter(|_| !self.args.classic) else { return Ok(()) };
         let part = self.args.duration / 8;
-        tokio::time::sleep(part * 2).await;
+        if halted_within(part * 2, &mut halted).await {
+            return Ok(());
+        }
         outage.begin()?;
         self.teller.tell(format_args!("✂ {} {}", tracker.name(), outage.describe()));
-        tokio::time::sleep(part * 2).await;
+        halted_within(part * 2, &mut halted).await;
         outage.end().await?;
         let missed = head.borrow().index;
         let behind = missed.saturating_sub(tracker.index());
@@ -269,6 +273,11 @@ impl Scene<'_> {
         self.teller.tell(format_args!("{} has caught up, after {} ms", tracker.name(), took.as_millis()));
         Ok(())
     }
+}
+
+/// Waits; `true` when the writes have ended before.
+async fn halted_within(wait: Duration, halted: &mut watch::Receiver<bool>) -> bool {
+    tokio::time::timeout(wait, halted.wait_for(|halted| *halted)).await.is_ok()
 }
 
 /// What the original demo writes: a text with a random number, and when.

@@ -113,3 +113,29 @@ async fn an_apply_that_arrives_late_is_read_again_and_no_reason_to_stop() {
     assert_eq!(notes.0.lock().unwrap().last(), Some(&"caught up"));
     assert!(pair.equal().await);
 }
+
+#[tokio::test]
+async fn a_paused_replicator_does_not_blame_a_replica_that_a_rival_has_brought_on() {
+    let pair = Pair::new().await;
+    pair.insert_many(0..3).await;
+    let (target, host) = (Faulty::new(pair.target.clone(), "db2"), ManualHost::standing(1));
+    let mut paused = faulty_replicator(&pair, &target, &host);
+    // It has read that there is no checkpoint yet, and stands still.
+    let hold = target.hold(Call::Unfinished);
+    let rival = async {
+        hold.reached().await;
+        pair.target
+            .swap_lease(LeaseName::Documents, pair.target.lease(LeaseName::Documents).await.unwrap().as_ref(), None)
+            .await
+            .unwrap();
+        catch_up(&mut pair.replicator()).await.unwrap();
+        let floor = pair.source.log_ends().await.unwrap().unwrap().head;
+        pair.source.trim(&floor).await.unwrap();
+        hold.release();
+    };
+
+    let (stepped, ()) = tokio::join!(paused.step(), rival);
+
+    let Err(ReplicateError::Target(error)) = stepped else { panic!("{stepped:?}") };
+    assert!(matches!(error.fault(), Fault::CheckpointMoved { .. }), "{error:?}");
+}

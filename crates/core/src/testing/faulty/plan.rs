@@ -114,6 +114,10 @@ impl Plan {
         self.storm = (one_in > 0).then(|| (Random::new(seed), one_in));
     }
 
+    pub(super) fn is_stormy(&self) -> bool {
+        self.storm.is_some()
+    }
+
     pub(super) fn die_after(&mut self, after: u64, done: bool) {
         self.death = Some(Death { after, done: Some(done) });
     }
