@@ -91,9 +91,25 @@ fn redact_line(line: &str) -> String {
     let start = SCHEMES.iter().filter_map(|scheme| line.find(scheme).map(|at| at + scheme.len())).min();
     let Some((head, tail)) = start.and_then(|at| line.split_at_checked(at)) else { return line.to_owned() };
     match tail.rsplit_once('@') {
-        Some((_, rest)) => format!("{head}***@{rest}"),
-        None => line.to_owned(),
+        Some((_, rest)) => format!("{head}***@{}", redact_options(rest)),
+        None => format!("{head}{}", redact_options(tail)),
     }
+}
+
+/// Hides the values of options that hold secrets: `tlsCertificateKeyFilePassword`,
+/// `proxyPassword`, `authMechanismProperties` with its session token.
+fn redact_options(text: &str) -> String {
+    let redact_option = |option: &str| {
+        let (name, value) = option.split_once('=')?;
+        let key = name.rsplit('?').next().unwrap_or(name).to_ascii_lowercase();
+        let secret = ["password", "properties", "token", "secret"].iter().any(|word| key.contains(word));
+        // The text goes on where the connection string ends.
+        let rest =
+            value.find(|c: char| c == '&' || c.is_whitespace() || "\"'`".contains(c)).map(|at| value.split_at(at).1);
+        secret.then(|| format!("{name}=***{}", rest.unwrap_or_default()))
+    };
+    let ends = |c: char| c == '&' || c.is_whitespace();
+    text.split_inclusive(ends).map(|option| redact_option(option).unwrap_or_else(|| option.to_owned())).collect()
 }
 
 #[cfg(test)]
@@ -108,6 +124,15 @@ mod tests {
             ("mongodb://app:can/?ary@h", "mongodb://***@h"),
             ("mongodb+srv://app:canary@h/db?w=1", "mongodb+srv://***@h/db?w=1"),
             ("mongodb://h:1/db", "mongodb://h:1/db"),
+            (
+                "mongodb://h/?tls=true&tlsCertificateKeyFilePassword=canary&w=1",
+                "mongodb://h/?tls=true&tlsCertificateKeyFilePassword=***&w=1",
+            ),
+            ("mongodb://u:canary@h/db?PROXYPASSWORD=can?ary", "mongodb://***@h/db?PROXYPASSWORD=***"),
+            (
+                "mongodb://h/?authMechanismProperties=AWS_SESSION_TOKEN:canary",
+                "mongodb://h/?authMechanismProperties=***",
+            ),
         ] {
             let uri = ConnString::new(given);
             assert_eq!(uri.to_string(), shown);
@@ -118,6 +143,9 @@ mod tests {
 
     #[test]
     fn every_line_of_a_text_is_redacted() {
+        let options = redact("see `mongodb://h/?proxyPassword=canary` and \"mongodb://h/?proxyPassword=canary\": no")
+            .into_owned();
+        assert!(!options.contains("canary") && options.ends_with("\": no"), "{options}");
         let text = "first mongodb://a:canary@x\nsecond mongodb://b:canary@y and mongodb://c:canary@z";
         let shown = redact(text);
         assert!(!shown.contains("canary"), "{shown}");

@@ -14,7 +14,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     failure::{Failure, replicate_exit},
-    show::{chain, seconds},
+    show::{chain, tenths},
 };
 
 /// After how many failures in a row `run --once` gives a replica up.
@@ -106,20 +106,20 @@ impl Reporter {
         let (since, before) = seen.reported;
         let elapsed = now.duration_since(since).as_secs_f64().max(0.001);
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-        let ops_per_s = format!("{:.1}", (seen.applied - before) as f64 / elapsed);
+        let ops_per_s = ((seen.applied - before) as f64 / elapsed * 10.0).round() / 10.0;
         seen.reported = (now, seen.applied);
         let (state, node, applied) = (seen.state.as_str(), &self.node, seen.applied);
         let Some(progress) = seen.progress else {
             warn!(%node, %state, "progress");
             return;
         };
-        let lag_s = seconds(progress.lag);
         let checkpoint = progress.checkpoint.map_or_else(|| "-".to_owned(), |anchor| anchor.position.to_string());
-        let (behind, headroom) = (progress.behind, progress.headroom);
         if matches!(seen.state, State::Retrying | State::Stopped) {
-            warn!(%node, %state, %lag_s, behind, applied, %ops_per_s, %checkpoint, headroom, "progress");
+            // How far it is behind is not known now: what was known is old.
+            warn!(%node, %state, applied, ops_per_s, %checkpoint, "progress");
         } else {
-            info!(%node, %state, %lag_s, behind, applied, %ops_per_s, %checkpoint, headroom, "progress");
+            let (lag_s, behind, headroom) = (progress.lag.map(tenths), progress.behind, progress.headroom);
+            info!(%node, %state, lag_s, behind, applied, ops_per_s, %checkpoint, headroom, "progress");
         }
     }
 
@@ -148,8 +148,8 @@ impl Reporter {
 
     fn retrying(&self, attempt: u32, wait: std::time::Duration, error: &ReplicateError) {
         let node = &self.node;
-        let wait_s = seconds(Some(wait));
-        warn!(%node, attempt, %wait_s, error = %chain(error), "retrying");
+        let wait_s = tenths(wait);
+        warn!(%node, attempt, wait_s, error = %chain(error), "retrying");
         let mut seen = self.seen();
         seen.state = State::Retrying;
         if self.once && attempt >= ONCE_RETRIES_MAX {

@@ -21,6 +21,11 @@ pub(crate) fn seconds(duration: Option<Duration>) -> String {
     duration.map_or_else(|| "-".to_owned(), |duration| format!("{:.1}", duration.as_secs_f64()))
 }
 
+/// Seconds with one decimal, as a number for the log.
+pub(crate) fn tenths(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 10.0).round() / 10.0
+}
+
 /// An optime as an ISO 8601 date in UTC; `-` for the one before the first entry.
 pub(crate) fn iso_date(optime: OpTime) -> String {
     if optime == OpTime::default() {

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::{
     args::CheckArgs,
-    config::{Config, NodeConfig},
+    config::{Config, NodeConfig, Role},
     conn_string,
     exit::Exit,
     failure::{Failure, exit_of},
@@ -54,8 +54,11 @@ pub(crate) async fn run(args: &CheckArgs, config: &Config, out: &mut Out) -> Res
         });
     }
     tell(&findings, out)?;
-    let exits = findings.iter().filter(|finding| finding.verdict == Verdict::Error).map(|finding| finding.exit);
-    Ok(exits.min().unwrap_or(Exit::Done))
+    // As for `status`: the primary's trouble first, then the gravest of the replicas'.
+    Ok(match &survey.primary {
+        Err(error) => exit_of(error.fault(), Role::Primary),
+        Ok(_) => findings.iter().map(|finding| finding.exit).max().unwrap_or(Exit::Done),
+    })
 }
 
 fn ok(subject: &str, text: impl Into<String>) -> Finding {

@@ -7,8 +7,10 @@ use oplogsync_core::{
     limits::Limits,
     log::{Log, LogEnds},
     namespace::Namespace,
+    position::Position,
 };
 use serde_json::{Value, json};
+use tracing::warn;
 
 use crate::{
     args::{OplogArgs, OplogWhat},
@@ -121,7 +123,35 @@ async fn newest(
 async fn read(primary: &Node, from: u64, until: u64) -> Result<Vec<Entry>, Failure> {
     let entries_max = usize::try_from((until - from + 1).min(READ_MAX)).unwrap_or(1);
     let limits = Limits { entries_max, ..Limits::default() };
-    primary.read(from, limits).await.map_err(of_primary)
+    let entries = primary.read(from, limits).await.map_err(of_primary)?;
+    let mut expected = from;
+    for entry in &entries {
+        let found = entry.position();
+        if found.index != expected {
+            missed(primary, expected, found).await?;
+        }
+        expected = found.index + 1;
+    }
+    Ok(entries)
+}
+
+/// Entries are missing before `found`: trimmed since the log was looked at, or lost.
+async fn missed(primary: &Node, expected: u64, found: Position) -> Result<(), Failure> {
+    let ends = primary.log_ends().await.map_err(of_primary)?;
+    if ends.is_some_and(|ends| ends.floor.position.index + 1 >= found.index) {
+        warn!(
+            node = primary.name(),
+            from = expected,
+            to = found.index - 1,
+            "entries were trimmed before they were read"
+        );
+        return Ok(());
+    }
+    let gap = format!(
+        "{}: the oplog has a gap: index {expected} was expected, {found} was found: restore the node from a backup, its documents and its oplog",
+        primary.name()
+    );
+    Err(Failure::message(Exit::Primary, gap))
 }
 
 async fn go_on(primary: &Node, mut next: u64, ns: Option<&Namespace>, out: &mut Out) -> Result<Exit, Failure> {

@@ -24,7 +24,7 @@ use crate::{
     holder::holder,
     node::Node,
     reporter::Reporter,
-    show::{chain, seconds},
+    show::{chain, tenths},
     signals::Shutdown,
 };
 
@@ -110,8 +110,8 @@ async fn roll_forward(primary: &Node, once: bool, shutdown: &Shutdown) -> Result
             return Err(Failure::primary(error));
         }
         let wait = backoff(attempt, SystemHost.random());
-        let wait_s = seconds(Some(wait));
-        warn!(node = primary.name(), attempt, %wait_s, error = %chain(&error), "retrying");
+        let wait_s = tenths(wait);
+        warn!(node = primary.name(), attempt, wait_s, error = %chain(&error), "retrying");
         tokio::select! {
             biased;
             () = shutdown.clone().requested() => return Ok(false),
@@ -156,7 +156,7 @@ async fn follow(
         warn!(node = target.name(), error = %chain(&error), "the lease was not given back, it lapses by itself");
     }
     let stopped =
-        |error| Failure::replicate(error).context(format!("{} no longer follows {}", target.name(), primary.name()));
+        |error| Failure::replicate(error).context(format!("{} cannot follow {}", target.name(), primary.name()));
     ended.map_err(stopped)?;
     reporter.outcome()?;
     if once && !reporter.is_done() {
@@ -174,7 +174,7 @@ async fn wait_for_all(tasks: &mut JoinSet<Result<(), Failure>>) -> Result<Exit, 
         let ended = joined.unwrap_or_else(|error| Err(Failure::unexpected(error, "finish a replica's task")));
         if let Err(failure) = ended {
             if !tasks.is_empty() {
-                error!("{failure}; the other replicas go on");
+                error!("{failure}");
             }
             if gravest.as_ref().is_none_or(|known| failure.exit() > known.exit()) {
                 gravest = Some(failure);

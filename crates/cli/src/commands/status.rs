@@ -46,7 +46,9 @@ fn tell(config: &Config, survey: &Survey, out: &mut Out) -> Result<(), Failure> 
     out.table(["REPLICA", "STATE", "CHECKPOINT", "APPLIED UNTIL", "LAG", "BEHIND", "HEADROOM"], &rows)?;
     for replica in &survey.replicas {
         if let Some(reason) = reason(replica) {
-            out.line(format_args!("{}: {}", replica.name, out.tone(Tone::Bad, conn_string::redact(&reason))))?;
+            // What a node's store says begins with the node's name.
+            let name = if replica.facts.is_ok() { format!("{}: ", replica.name) } else { String::new() };
+            out.line(format_args!("{name}{}", out.tone(Tone::Bad, conn_string::redact(&reason))))?;
         }
     }
     Ok(())

@@ -92,18 +92,34 @@ fn a_folder_that_is_not_ours_is_left_alone() {
     assert_eq!(std::fs::read_to_string(file).unwrap(), "beach");
 }
 
-#[test]
-fn a_damaged_store_is_refused_and_never_read_wrongly() {
-    let folder = Folder::embedded();
-    folder.run(&["load", "--count", "200"]).expect_code(0);
-    let db = folder.path().join("data/db1/db");
+/// Flips bits all over the data of a store.
+fn damage(folder: &Folder, node: &str) {
+    let db = folder.path().join("data").join(node).join("db");
     let mut bytes = std::fs::read(&db).unwrap();
     for byte in bytes.iter_mut().skip(64).step_by(97) {
         *byte ^= 0x55;
     }
     std::fs::write(&db, &bytes).unwrap();
-    let answer = folder.run(&["run", "--once"]).expect_code(4);
-    answer.says(&["db1", "damaged"]);
+}
+
+#[test]
+fn a_damaged_store_is_refused_and_never_read_wrongly() {
+    let folder = Folder::embedded();
+    folder.run(&["load", "--count", "200"]).expect_code(0);
+    damage(&folder, "db1");
+    folder.run(&["run", "--once"]).expect_code(4).says(&["db1", "damaged"]);
+}
+
+#[test]
+fn a_damaged_replica_is_refused_and_the_other_one_goes_on() {
+    let folder = Folder::embedded();
+    folder.run(&["load", "--count", "200"]).expect_code(0);
+    folder.run(&["run", "--once", "--node", "db2"]).expect_code(0);
+    damage(&folder, "db2");
+    folder.run(&["run", "--once"]).expect_code(5).says(&["error: db2 cannot follow db1", "damaged"]);
+    folder.run(&["verify", "--node", "db3"]).expect_code(0).shows(&["✓ db3"]);
+    folder.run(&["check"]).expect_code(5).shows(&["✗ db2 replica", "✓ db3 replica"]);
+    folder.run(&["run", "--once"]).expect_code(5).says(&["error: db2 cannot follow db1", "damaged"]);
 }
 
 #[test]

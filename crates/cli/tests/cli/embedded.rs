@@ -1,5 +1,10 @@
 //! A whole life on embedded nodes: write, replicate, look, verify.
 
+use std::{
+    io::{BufRead, BufReader, Write},
+    process::{Command, Stdio},
+};
+
 use serde_json::json;
 
 use crate::program::{Folder, embedded_config};
@@ -157,4 +162,21 @@ fn a_write_that_is_retried_under_its_operation_id_stands_in_the_oplog_once() {
     folder.run(&[&insert[..], &["--op-id", "short"]].concat()).expect_code(2).says(&["32 hexadecimal digits"]);
     let lines = ["write", "insert", "--ns", "a.b", "--data", "-", "--op-id", first["opId"].as_str().unwrap()];
     folder.feed(&lines, "{}\n{}\n").expect_code(2).says(&["--op-id names one write"]);
+}
+
+#[test]
+fn a_write_that_waits_for_its_input_ends_cleanly_when_it_is_told_to() {
+    let folder = Folder::embedded();
+    let mut command = folder.command(&["write", "insert", "--ns", "db1.datas", "--data", "-"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"{\"_id\": 1}\n").unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("inserted db1.datas 1"), "{line}");
+    let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    folder.run(&["run", "--once"]).expect_code(0);
+    folder.run(&["verify"]).expect_code(0).shows(&["db2\tdb1.datas\t1\t1"]);
 }

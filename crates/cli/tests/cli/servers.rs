@@ -1,6 +1,10 @@
 //! The program on real MongoDB servers.
 
-use std::time::Duration;
+use std::{
+    io::{BufRead, BufReader},
+    net::TcpStream,
+    time::Duration,
+};
 
 use oplogsync_mongod::{Options, Server, testing};
 use oplogsync_store_mongo::{MongoStore, Scope};
@@ -68,6 +72,32 @@ async fn the_demo_runs_on_real_servers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_demo_stops_its_servers_however_it_is_stopped() {
+    if testing::binary().await.is_none() {
+        return;
+    }
+    for (signals, code) in [(&["-INT"][..], 0), (&["-TERM"], 0), (&["-INT", "-TERM"], 130)] {
+        let folder = Folder::new();
+        let mut running = folder.start(&["demo", "--mongo", "--free-ports"]);
+        let mut lines = BufReader::new(running.take_stdout()).lines().map_while(Result::ok);
+        let ports = lines.find_map(|line| line.split_once("on ports ").map(|(_, ports)| ports.to_owned()));
+        let ports = ports.unwrap_or_else(|| panic!("no servers: {}", folder.log()));
+        let ports: Vec<u16> = ports.split(", ").map(|port| port.parse().unwrap()).collect();
+        let is_up = |port: &u16| TcpStream::connect(("127.0.0.1", *port)).is_ok();
+        assert!(ports.len() == 3 && ports.iter().all(is_up), "{ports:?}");
+        assert!(lines.any(|line| line.contains("▶")));
+        for signal in signals {
+            running.signal(signal);
+            let told = lines.find(|line| line.contains("stopped writing"));
+            assert!(told.is_some() || code == 130, "{signals:?}");
+        }
+        lines.by_ref().for_each(drop);
+        running.wait().expect_code(code);
+        assert!(!ports.iter().any(is_up), "{signals:?}: {ports:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_is_taken_is_named_with_the_way_out() {
     let Some(binary) = testing::binary().await else { return };
     let Ok(_taken) = Server::start(&binary, Options::default().port(27019)).await else {
@@ -83,6 +113,12 @@ async fn a_wrong_password_is_told_within_five_seconds() {
     let Some(binary) = testing::binary().await else { return };
     let server = Server::start(&binary, Options::default().user("app", "right")).await.unwrap();
     let wrong = server.uri_of("db1").replace("right", "wrong");
+    let replica = Folder::with(&config(&["sled:data/db1".to_owned(), wrong.clone()]));
+    replica.run(&["load", "--count", "5", "--ns", "db1.a"]).expect_code(0);
+    for args in [&["check"][..], &["status"], &["verify"], &["run", "--once"]] {
+        let answer = replica.run(args).expect_code(5);
+        assert!(answer.took < Duration::from_secs(5), "{args:?}: {answer:#?}");
+    }
     let folder = Folder::with(&config(&[wrong, "sled:data/db2".to_owned()]));
     for args in [&["check"][..], &["status"], &["run", "--once"], &["write", "delete", "--ns", "db1.a", "--id", "1"]] {
         let answer = folder.run(args).expect_code(4);
