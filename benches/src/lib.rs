@@ -1,5 +1,7 @@
 //! What the benchmarks share: a workload that is the same in every run.
 
+#![forbid(unsafe_code)]
+
 use bson::{RawBson, rawdoc};
 use oplogsync_core::{
     batch::Batch,

@@ -1,4 +1,4 @@
-//! [`Hash`]: the 128-bit XXH3 hash that chains entries and digests documents.
+//! [`struct@Hash`]: the 128-bit XXH3 hash that chains entries and digests documents.
 //!
 //! It guards against accidents and unnoticed changes, not against an adversary who
 //! constructs collisions.

@@ -17,7 +17,7 @@ use crate::{
     batch::BatchError,
     documents::Documents,
     host::Host,
-    ids::{OpId, OwnerId},
+    ids::{LogId, OpId, OwnerId},
     lease::{LEASE_TERM, Leases},
     limits::Limits,
     log::Log,
@@ -70,6 +70,16 @@ pub enum PrimaryError {
         node: String,
         /// What failed.
         source: ReplicateError,
+    },
+    /// The node is a replica: its documents follow a log that is elsewhere.
+    #[error(
+        "{node} is a replica: its documents follow log {log} of another node; write to that one, or give the primary a database of its own"
+    )]
+    Replica {
+        /// The node.
+        node: String,
+        /// The log that it follows.
+        log: LogId,
     },
     /// Entries that it sealed itself do not follow each other.
     #[error("{node}: this is a defect of oplogsync, please report it")]

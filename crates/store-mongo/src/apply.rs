@@ -16,6 +16,7 @@ use oplogsync_core::{
 use crate::{
     bulk::{Action, Outcome},
     error::Failure,
+    hold::Hold,
     node_document::DocumentsState,
     plan::plan,
     store::MongoStore,
@@ -54,8 +55,9 @@ impl MongoStore {
         {
             return Ok(applied);
         }
+        let hold = Hold::new(batch, owner);
         self.begin(&state, batch, owner, state.applying.is_some_and(|window| window.steps)).await?;
-        self.apply_begun(&state, batch, &changes, owner).await.map_err(Failure::after_a_write)
+        self.apply_begun(&state, batch, &changes, &hold).await.map_err(Failure::after_a_write)
     }
 
     /// Applies a batch that is noted as begun. `state` is from before the note.
@@ -64,16 +66,16 @@ impl MongoStore {
         state: &DocumentsState,
         batch: &Batch,
         changes: &[Change],
-        owner: OwnerId,
+        hold: &Hold<'_>,
     ) -> Result<Applied, Failure> {
         let pass = match state.unfinished() {
             None => Pass::First,
             Some(window) if window.steps => Pass::Steps,
             Some(_) => Pass::Again,
         };
-        let mut outcome = self.write_changes(batch, changes, pass).await?;
+        let mut outcome = self.write_changes(hold, changes, pass).await?;
         if !outcome.refused.is_empty() {
-            self.settle_refused(state, batch, owner, &mut outcome).await?;
+            self.settle_refused(state, batch, hold, &mut outcome).await?;
         }
         if let Some(first) = outcome.drifted.iter().min_by_key(|change| change.index) {
             return Err(drift_failure(first));
@@ -81,21 +83,17 @@ impl MongoStore {
         if let Some(refused) = outcome.refused.into_iter().min_by_key(|refused| refused.change.index) {
             return Err(rejected(refused.change).because(refused.error));
         }
-        self.finish(state, batch, owner, None).await?;
+        self.finish(state, batch, hold.owner(), None).await?;
         Ok(Applied { changed: count(outcome.changed), repeated: count(outcome.repeated) })
     }
 
     async fn write_changes<'a>(
         &self,
-        batch: &Batch,
+        hold: &Hold<'_>,
         changes: &'a [Change],
         pass: Pass,
     ) -> Result<Outcome<'a>, Failure> {
-        let plan = plan(batch, changes, pass);
-        let mut outcome = self.run_jobs(self.jobs(plan.first)?).await?;
-        // Documents that come back under an equal id, once the old ones are gone. They count once.
-        outcome.changed = outcome.changed.saturating_sub(plan.then.len());
-        outcome.absorb(self.run_jobs(self.jobs(plan.then)?).await?);
+        let mut outcome = self.run_jobs(hold, self.jobs(plan(changes, pass))?).await?;
         if pass == Pass::First {
             return Ok(outcome);
         }
@@ -105,7 +103,7 @@ impl MongoStore {
         match pass {
             Pass::Steps => {
                 let jobs = self.jobs(drifted.into_iter().map(|change| (change, Action::Put)))?;
-                outcome.absorb(self.run_jobs(jobs).await?);
+                outcome.absorb(self.run_jobs(hold, jobs).await?);
             }
             Pass::First | Pass::Again => outcome.drifted = drifted,
         }

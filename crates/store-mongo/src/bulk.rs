@@ -5,11 +5,12 @@ use std::pin::Pin;
 use bson::{RawArrayBuf, RawDocumentBuf, raw::cstr, rawdoc};
 use futures_util::{StreamExt, stream};
 use mongodb::ClientSession;
-use oplogsync_core::{batch::Change, doc_id::DocId, document::Document};
+use oplogsync_core::{batch::Change, doc_id::DocId, document::Document, store_error::Fault};
 
 use crate::{
     command::{Verb, WriteError, WriteReply},
-    error::{Failure, is_passing},
+    error::Failure,
+    hold::Hold,
     scope::Place,
     store::MongoStore,
 };
@@ -126,10 +127,10 @@ impl MongoStore {
     }
 
     /// Runs jobs side by side; their changes must commute.
-    pub(crate) async fn run_jobs<'a>(&self, jobs: Vec<Job<'a>>) -> Result<Outcome<'a>, Failure> {
+    pub(crate) async fn run_jobs<'a>(&self, hold: &Hold<'_>, jobs: Vec<Job<'a>>) -> Result<Outcome<'a>, Failure> {
         let mut requests: Vec<Request<'_, 'a>> = Vec::new();
         for job in jobs {
-            requests.push(Box::pin(self.run_job(job)));
+            requests.push(Box::pin(self.run_job(hold, job)));
         }
         let mut running = stream::iter(requests).buffer_unordered(LANES);
         let mut total = Outcome::default();
@@ -144,14 +145,17 @@ impl MongoStore {
         failed.map_or(Ok(total), Err)
     }
 
-    async fn run_job<'a>(&self, job: Job<'a>) -> Result<Outcome<'a>, Failure> {
-        let reply = self.send(&job, None).await?;
+    async fn run_job<'a>(&self, hold: &Hold<'_>, job: Job<'a>) -> Result<Outcome<'a>, Failure> {
+        self.still_holds(hold).await?;
+        let reply = self.send(&job, None).await.map_err(|failure| too_large(failure, &job))?;
         let mut outcome = Outcome::default();
         for error in &reply.errors {
-            let change = *job.changes.get(error.index).ok_or_else(|| Failure::from_write_error(error))?;
-            if is_passing(error.code) {
-                return Err(Failure::from_write_error(error));
-            }
+            let failure = Failure::from_write_error(error);
+            let change = match job.changes.get(error.index) {
+                // It is this document that the server does not take.
+                Some(change) if failure.fault == Fault::Incompatible => *change,
+                _ => return Err(failure),
+            };
             if job.action == Action::Insert && error.is_duplicate_of("_id") {
                 outcome.drifted.push(change);
             } else {
@@ -201,6 +205,16 @@ impl MongoStore {
         let existing = self.existing(&job.place, &ids).await?;
         Ok(job.changes.iter().copied().filter(|change| !existing.contains(&change.id)).collect())
     }
+}
+
+/// A command is too large when the one change in it is: more than one go out only where they fit.
+fn too_large(mut failure: Failure, job: &Job<'_>) -> Failure {
+    if failure.is_too_large()
+        && let [change] = job.changes.as_slice()
+    {
+        failure.fault = Fault::Rejected { ns: change.ns.clone(), id: change.id.clone(), index: change.index };
+    }
+    failure
 }
 
 /// About the size of a statement: enough to keep a command within its limit.

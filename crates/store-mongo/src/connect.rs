@@ -17,7 +17,7 @@ use crate::{
     scope::Scope,
     server::Server,
     store::{Inner, MongoStore},
-    uri::redact,
+    uri::{is_ambiguous, redact},
 };
 
 /// The whole of connecting takes no longer than this.
@@ -53,6 +53,11 @@ impl MongoStore {
 }
 
 async fn open(uri: &str, options: Options) -> Result<(Client, Server), Failure> {
+    if is_ambiguous(uri) {
+        let words = "a `/`, `?`, `#` or `@` in the user, the password or an option must be percent-encoded: \
+            `%2F`, `%3F`, `%23`, `%40`";
+        return Err(Failure::said(Fault::Incompatible, words));
+    }
     let mut settings = ClientOptions::parse(uri).await.map_err(|error| unusable_uri(&error))?;
     settings.server_selection_timeout = Some(options.selection_timeout);
     settings.connect_timeout.get_or_insert(options.selection_timeout);
@@ -80,7 +85,7 @@ async fn run(client: &Client, command: RawDocumentBuf) -> Result<RawDocumentBuf,
     RawDocumentBuf::try_from(&reply).map_err(|error| Failure::new(Fault::Incompatible).because(error))
 }
 
-/// The driver's words about a URI do not repeat its password.
+/// The driver's words about a URI that is not ambiguous do not repeat its password.
 fn unusable_uri(error: &mongodb::error::Error) -> Failure {
     match error.kind.as_ref() {
         ErrorKind::DnsResolve { message, .. } => Failure::said(Fault::Unavailable, message.clone()),

@@ -104,9 +104,19 @@ impl Failure {
 
     /// Our own deadline has passed.
     pub(crate) fn timeout(access: Access) -> Self {
-        let mut failure = Self::said(lost(access), "the server did not reply in time");
-        failure.transient = true;
-        failure
+        Self::said(lost(access), "the server did not reply in time")
+    }
+
+    /// Whether it lost against another writer, or, so the server puts it, against a full cache.
+    pub(crate) fn is_write_conflict(&self) -> bool {
+        const WRITE_CONFLICT: i32 = 112;
+        self.code == Some(WRITE_CONFLICT)
+    }
+
+    /// Whether the server refuses the whole command for its size.
+    pub(crate) fn is_too_large(&self) -> bool {
+        const BSON_OBJECT_TOO_LARGE: i32 = 10334;
+        self.code == Some(BSON_OBJECT_TOO_LARGE)
     }
 
     pub(crate) fn into_store_error(self, node: &str, doing: impl Into<Box<str>>) -> StoreError {
@@ -165,6 +175,8 @@ pub(crate) fn is_passing(code: i32) -> bool {
         | 24 | 50 | 64 | 262 | 290
         // LockBusy, CursorNotFound, WriteConflict, no primary found, no majority snapshot yet.
         | 46 | 43 | 112 | 133 | 134
+        // QueryPlanKilled, TemporarilyUnavailable (the cache is under pressure).
+        | 175 | 365
         // TransactionTooOld, SnapshotTooOld, SnapshotUnavailable, NoSuchTransaction.
         | 225 | 239 | 246 | 251
     )
@@ -176,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_passing_condition_leaves_a_write_unknown_and_a_read_undone() {
-        for code in [10107, 13435, 189, 91, 11600, 11602, 112, 50] {
+        for code in [10107, 13435, 189, 91, 11600, 11602, 112, 50, 175, 365] {
             assert_eq!(fault_of_code(code, Access::Write), Fault::Unknown, "{code}");
             assert_eq!(fault_of_code(code, Access::Read), Fault::Unavailable, "{code}");
         }

@@ -23,6 +23,7 @@ mod documents;
 mod entry_document;
 mod error;
 mod fields;
+mod hold;
 mod leases;
 mod log;
 mod node_document;

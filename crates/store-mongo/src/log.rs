@@ -198,23 +198,26 @@ impl MongoStore {
         let below = rawdoc! { "_id": LOG, "floor.index": { "$lt": counted(index) } };
         let update = rawdoc! { "$set": { "floor": encode_anchor(floor) } };
         self.swap_node_document(below, update, false).await?;
-        self.delete_through(index).await
+        self.delete_below(index).await
     }
 
-    async fn delete_through(&self, index: u64) -> Result<(), Failure> {
+    /// Deletes what stands below the floor. The floor's own entry stays, though nobody reads it: it
+    /// keeps its position taken, so that an insert that was held up on its way, which is ordered,
+    /// ends there and never reaches the positions above.
+    async fn delete_below(&self, floor: u64) -> Result<(), Failure> {
         let place = self.oplog();
         let oldest = self.find_one(&place, rawdoc! {}, Some(rawdoc! { "_id": 1 })).await?;
         let oldest = oldest.and_then(|document| document.get_i64("_id").ok());
-        let mut to = oldest.and_then(|oldest| u64::try_from(oldest).ok()).unwrap_or(index);
+        let mut to = oldest.and_then(|oldest| u64::try_from(oldest).ok()).unwrap_or(floor);
         loop {
-            to = to.saturating_add(TRIM_STEP).min(index);
-            let statement = rawdoc! { "q": { "_id": { "$lte": counted(to) } }, "limit": 0 };
+            to = to.saturating_add(TRIM_STEP).min(floor);
+            let statement = rawdoc! { "q": { "_id": { "$lt": counted(to) } }, "limit": 0 };
             let statements: RawArrayBuf = [statement].into_iter().collect();
             let reply = self.write(&place, Verb::Delete, statements, true, None).await?;
             if let Some(error) = reply.errors.first() {
                 return Err(Failure::from_write_error(error));
             }
-            if to == index {
+            if to == floor {
                 return Ok(());
             }
         }

@@ -17,12 +17,12 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Journaled, 3 s to find a server, 30 s a request, transactions where they exist.
+    /// Journaled, 3 s to find a server, 4 s a request, which is less than a lease lives, transactions where they exist.
     fn default() -> Self {
         Self {
             journal: true,
             selection_timeout: Duration::from_secs(3),
-            request_timeout: Duration::from_secs(30),
+            request_timeout: Duration::from_secs(4),
             transactions: true,
         }
     }

@@ -17,7 +17,7 @@ use crate::{
     apply::{Pass, count, drift_failure, rejected},
     bulk::{Action, Job},
     command::WriteError,
-    error::{Access, Failure, is_passing},
+    error::{Access, Failure},
     node_document::DocumentsState,
     plan::plan,
     store::MongoStore,
@@ -55,20 +55,25 @@ impl MongoStore {
             match self.try_transaction(state, batch, changes, owner, &mut session).await {
                 Ok(Tried::Done(applied)) => return Ok(Some(applied)),
                 Ok(Tried::Unsuitable) => {
-                    abort(&mut session).await;
+                    self.abort(&mut session).await;
                     return Ok(None);
                 }
                 Ok(Tried::Missing(job)) => {
-                    abort(&mut session).await;
+                    self.abort(&mut session).await;
                     return Err(self.explain_missing(&job).await?);
                 }
                 Err(mut failure) => {
-                    abort(&mut session).await;
-                    let nothing_done = failure.transient && !failure.commit_unknown;
-                    if nothing_done && failure.fault == Fault::Unknown {
+                    self.abort(&mut session).await;
+                    // What was not committed did not happen, whichever reply was lost.
+                    if !failure.commit_unknown && failure.fault == Fault::Unknown {
                         failure.fault = Fault::Unavailable;
                     }
-                    if !nothing_done || tries == TRIES_MAX {
+                    let again = failure.transient && !failure.commit_unknown;
+                    if again && tries == TRIES_MAX && failure.is_write_conflict() {
+                        // Without another writer this is a cache too small for the transaction.
+                        return Ok(None);
+                    }
+                    if !again || tries == TRIES_MAX {
                         return Err(failure);
                     }
                     tokio::time::sleep(PAUSE).await;
@@ -91,13 +96,8 @@ impl MongoStore {
             Err(failure) if is_unsuitable(failure.code) => return Ok(Tried::Unsuitable),
             moved => moved?,
         }
-        let plan = plan(batch, changes, Pass::First);
-        let (mut jobs, then) = (self.jobs(plan.first)?, self.jobs(plan.then)?);
-        // Documents that are deleted and inserted count once.
-        let twice = then.iter().map(|job| job.changes.len()).sum::<usize>();
-        jobs.extend(then);
         let mut written = 0;
-        for job in jobs {
+        for job in self.jobs(plan(changes, Pass::First))? {
             let reply = match self.send(&job, Some(session)).await {
                 Err(failure) if is_unsuitable(failure.code) => return Ok(Tried::Unsuitable),
                 reply => reply?,
@@ -110,8 +110,11 @@ impl MongoStore {
             }
             written += reply.count;
         }
-        self.commit(session).await?;
-        Ok(Tried::Done(Applied { changed: count(written.saturating_sub(twice)), repeated: 0 }))
+        match self.commit(session).await {
+            Err(failure) if !failure.commit_unknown && is_unsuitable(failure.code) => return Ok(Tried::Unsuitable),
+            committed => committed?,
+        }
+        Ok(Tried::Done(Applied { changed: count(written), repeated: 0 }))
     }
 
     /// Commits, again and again within the deadline while the outcome is unknown.
@@ -125,13 +128,21 @@ impl MongoStore {
                 Ok(()) => return Ok(()),
                 Err(failure) if failure.commit_unknown && Instant::now() < until => tokio::time::sleep(PAUSE).await,
                 Err(mut failure) => {
-                    if failure.commit_unknown {
+                    // Only where the server says so is it certain that nothing was committed.
+                    if failure.commit_unknown || failure.code.is_none() {
                         failure.fault = Fault::Unknown;
                     }
+                    failure.commit_unknown |= failure.fault == Fault::Unknown && !failure.transient;
                     return Err(failure);
                 }
             }
         }
+    }
+
+    /// Gives the transaction up. The server does so too, so a failure to say it changes nothing.
+    async fn abort(&self, session: &mut ClientSession) {
+        let aborting = session.abort_transaction();
+        drop(tokio::time::timeout(self.inner.options.request_timeout, aborting).await);
     }
 
     fn transaction_options(&self) -> TransactionOptions {
@@ -161,8 +172,10 @@ fn refused<'a>(job: &Job<'a>, error: &WriteError) -> Result<Tried<'a>, Failure> 
         // Another unique index: the order of the writes may be the reason.
         Some(_) if error.is_duplicate() => Ok(Tried::Unsuitable),
         _ if is_unsuitable(Some(error.code)) => Ok(Tried::Unsuitable),
-        Some(change) if !is_passing(error.code) => Err(rejected(change).because(error.clone())),
-        _ => Err(Failure::from_write_error(error)),
+        _ => Err(match (change, Failure::from_write_error(error)) {
+            (Some(change), failure) if failure.fault == Fault::Incompatible => rejected(change).because(error.clone()),
+            (_, failure) => failure,
+        }),
     }
 }
 
@@ -174,9 +187,4 @@ fn is_unsuitable(code: Option<i32>) -> bool {
         // DollarPrefixedFieldName, DuplicateKey of the whole command.
         Some(20 | 263 | 257 | 388 | 10334 | 52 | 11000)
     )
-}
-
-/// Gives the transaction up. The server does so too, so a failure to say it changes nothing.
-async fn abort(session: &mut ClientSession) {
-    drop(session.abort_transaction().await);
 }

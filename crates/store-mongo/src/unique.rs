@@ -8,13 +8,13 @@ use oplogsync_core::{
     batch::{Batch, Change},
     doc_id::DocId,
     entry::Operation,
-    ids::OwnerId,
     namespace::Namespace,
 };
 
 use crate::{
     bulk::{Action, Outcome, Refused},
     error::Failure,
+    hold::Hold,
     node_document::DocumentsState,
     store::MongoStore,
 };
@@ -26,21 +26,21 @@ impl MongoStore {
         &self,
         state: &DocumentsState,
         batch: &Batch,
-        owner: OwnerId,
+        hold: &Hold<'_>,
         outcome: &mut Outcome<'a>,
     ) -> Result<(), Failure> {
         let (conflicts, mut refused): (Vec<Refused<'a>>, Vec<Refused<'a>>) =
             std::mem::take(&mut outcome.refused).into_iter().partition(|refused| refused.error.is_duplicate());
-        let mut conflicts = self.retry_in_rounds(conflicts, outcome).await?;
+        let mut conflicts = self.retry_in_rounds(hold, conflicts, outcome).await?;
         if conflicts.len() > 1 && outcome.drifted.is_empty() {
             // They stand in each other's way: a swap. Only their single steps can resolve it; a
             // repeat after a crash must know that documents may be at any of them.
-            self.begin(state, batch, owner, true).await?;
-            self.replay_steps(batch, &conflicts).await?;
+            self.begin(state, batch, hold.owner(), true).await?;
+            self.replay_steps(hold, batch, &conflicts).await?;
             for conflict in &mut conflicts {
                 conflict.action = if conflict.change.after.is_some() { Action::Put } else { Action::Delete };
             }
-            conflicts = self.retry_in_rounds(conflicts, outcome).await?;
+            conflicts = self.retry_in_rounds(hold, conflicts, outcome).await?;
         }
         refused.append(&mut conflicts);
         outcome.refused = refused;
@@ -50,6 +50,7 @@ impl MongoStore {
     /// Tries the final changes one by one, as long as that helps at least one of them.
     async fn retry_in_rounds<'a>(
         &self,
+        hold: &Hold<'_>,
         mut conflicts: Vec<Refused<'a>>,
         outcome: &mut Outcome<'a>,
     ) -> Result<Vec<Refused<'a>>, Failure> {
@@ -58,7 +59,7 @@ impl MongoStore {
             let before = conflicts.len();
             let mut left = Vec::new();
             for conflict in conflicts {
-                let mut one = self.run_jobs(self.jobs([(conflict.change, conflict.action)])?).await?;
+                let mut one = self.run_jobs(hold, self.jobs([(conflict.change, conflict.action)])?).await?;
                 left.append(&mut one.refused);
                 outcome.absorb(one);
             }
@@ -71,7 +72,7 @@ impl MongoStore {
 
     /// Takes the documents through each of their entries, in log order. A step that is refused
     /// is left out: its place may be taken by what another document became later.
-    async fn replay_steps(&self, batch: &Batch, conflicts: &[Refused<'_>]) -> Result<(), Failure> {
+    async fn replay_steps(&self, hold: &Hold<'_>, batch: &Batch, conflicts: &[Refused<'_>]) -> Result<(), Failure> {
         let concerned: HashSet<(&Namespace, &DocId)> =
             conflicts.iter().map(|conflict| (&conflict.change.ns, &conflict.change.id)).collect();
         for entry in batch.entries() {
@@ -88,7 +89,7 @@ impl MongoStore {
             };
             let ns = ns.clone();
             let step = Change { ns, id, before: Existence::before(operation), after, index: entry.position().index };
-            self.run_jobs(self.jobs([(&step, action)])?).await?;
+            self.run_jobs(hold, self.jobs([(&step, action)])?).await?;
         }
         Ok(())
     }

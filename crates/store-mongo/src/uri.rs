@@ -13,6 +13,13 @@ pub fn redact(uri: &str) -> String {
     format!("{scheme}***@{}", redact_options(hosts))
 }
 
+/// Whether a `/`, `?`, `#` or `@` stands unencoded before the last `@`: a parser takes a part of
+/// the password for a host then, and hosts are shown.
+pub(crate) fn is_ambiguous(uri: &str) -> bool {
+    let rest = uri.find("://").and_then(|at| uri.get(at + 3..)).unwrap_or(uri);
+    rest.rsplit_once('@').is_some_and(|(credentials, _)| credentials.contains(['/', '?', '#', '@']))
+}
+
 /// Options may carry secrets (a token, the password of a key file): their values are not shown,
 /// but for those that are known to be harmless.
 fn redact_options(rest: &str) -> String {
@@ -63,6 +70,16 @@ mod tests {
         for password in ["pa@ss", "p/w@x", "a?b=c@d", "@", "x@y@z"] {
             let shown = redact(&format!("mongodb://app:{password}@localhost:27019/db1?tls=true"));
             assert_eq!(shown, "mongodb://***@localhost:27019/db1?tls=true", "{password}");
+        }
+    }
+
+    #[test]
+    fn credentials_that_could_be_taken_for_something_else_are_ambiguous() {
+        for password in ["pa@ss", "p/w", "12?b", "a#b"] {
+            assert!(is_ambiguous(&format!("mongodb://app:{password}@localhost:27019/db1")), "{password}");
+        }
+        for uri in ["mongodb://app:p%3Fw@h:1/db1?tls=true", "mongodb://h/db1?tls=true", "localhost"] {
+            assert!(!is_ambiguous(uri), "{uri}");
         }
     }
 

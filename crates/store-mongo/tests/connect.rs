@@ -79,6 +79,16 @@ async fn a_server_that_does_not_answer_is_unavailable() {
 }
 
 #[tokio::test]
+async fn a_password_that_reads_like_a_host_is_not_shown() {
+    for password in ["canary?x", "4711?x", "4711/x", "4711#x"] {
+        let error = connect(&format!("mongodb://app:{password}@127.0.0.1:1/db1")).await.unwrap_err();
+        let words = format!("{} {error:?}", words(&error));
+        assert_eq!(error.fault(), &Fault::Incompatible, "{words}");
+        assert!(!words.contains("canary") && !words.contains("4711"), "{words}");
+    }
+}
+
+#[tokio::test]
 async fn a_malformed_uri_is_refused_without_its_password() {
     for uri in ["mongodb://app:canary@", "mongodb://app:can@ary@h:99999/x", "mongodb://app:canary@h/?tls=perhaps", "x"]
     {

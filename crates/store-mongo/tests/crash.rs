@@ -141,9 +141,13 @@ async fn a_server_killed_between_data_and_checkpoint_has_lost_nothing_and_the_re
         let client = Client::with_uri_str(server.uri()).await.unwrap();
         let blocking = doc! { "failCommands": ["findAndModify"], "blockConnection": true, "blockTimeMS": 60_000, "appName": "oplogsync" };
         fail_command(&client, 1, blocking).await;
+        // What can be read need not be in the journal yet. But the checkpoint goes out only when it is.
         let written = async {
+            let at_checkpoint = doc! { "currentOp": 1, "command.findAndModify": { "$exists": true } };
             loop {
-                if fixture.items().await == after() {
+                let there = fixture.items().await == after();
+                let found = client.database("admin").run_command(at_checkpoint.clone()).await.unwrap();
+                if there && !found.get_array("inprog").unwrap().is_empty() {
                     break;
                 }
                 tokio::task::yield_now().await;

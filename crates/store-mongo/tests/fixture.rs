@@ -1,5 +1,7 @@
 //! Stores on servers for tests.
 
+use std::time::Duration;
+
 use bson::{Document as BsonDocument, RawDocumentBuf};
 use mongodb::Collection;
 use oplogsync_core::{
@@ -20,6 +22,7 @@ pub(crate) const NODE: &str = "db1";
 /// A store in a database of its own, and what a test needs to look behind it.
 pub(crate) struct Fixture {
     pub(crate) store: MongoStore,
+    pub(crate) server: String,
     pub(crate) database: String,
 }
 
@@ -29,14 +32,24 @@ pub(crate) fn owner() -> OwnerId {
 
 pub(crate) async fn connect(uri: &str, physical: &str) -> MongoStore {
     let scope = Scope::Database { logical: DATABASE.to_owned(), physical: physical.to_owned() };
-    MongoStore::connect(uri, NODE, scope, Options::default()).await.expect("the server takes us")
+    // Patient, because tests share few cores.
+    let options = Options { request_timeout: Duration::from_secs(30), ..Options::default() };
+    MongoStore::connect(uri, NODE, scope, options).await.expect("the server takes us")
+}
+
+/// The same, but a request may take no longer than a second.
+pub(crate) async fn connect_impatient(uri: &str, physical: &str) -> MongoStore {
+    let scope = Scope::Database { logical: DATABASE.to_owned(), physical: physical.to_owned() };
+    let second = Duration::from_secs(1);
+    let options = Options { request_timeout: second, selection_timeout: second, ..Options::default() };
+    MongoStore::connect(uri, NODE, scope, options).await.expect("the server takes us")
 }
 
 impl Fixture {
     pub(crate) async fn new(uri: &str, database: &str) -> Self {
         let store = connect(uri, database).await;
         lease(&store).await;
-        Self { store, database: database.to_owned() }
+        Self { store, server: uri.to_owned(), database: database.to_owned() }
     }
 
     async fn on(database: &Database) -> Self {

@@ -167,3 +167,23 @@ async fn what_a_cut_off_trim_left_below_the_floor_is_not_seen_and_blocks_no_oper
         assert_eq!(fixture.store.append(&chain.take()).await.unwrap(), Appended::All);
     }
 }
+
+#[tokio::test]
+async fn the_operation_of_the_entry_at_the_floor_can_be_written_again_and_the_floor_stays_in_the_way() {
+    for fixture in written().await {
+        let all = entries();
+        let first = fixture.raw_collection("oplogsync.oplog").find_one(doc! { "_id": 1_i64 }).await.unwrap().unwrap();
+        fixture.store.trim(&all[4].anchor()).await.expect("it is trimmed");
+        let mut chain = Chain::after(log_id(1), all[4].anchor());
+        let again = chain.push_as(all[4].op_id(), all[4].operation().clone()).take();
+        assert_eq!(fixture.store.append(&again).await.unwrap(), Appended::All);
+        assert_eq!(fixture.store.find(all[4].op_id()).await.unwrap(), Some(again[0].position()));
+        assert_eq!(fixture.store.append(&all).await.unwrap(), Appended::Beaten { count: 0 });
+        let late = bson::rawdoc! { "_id": 5_i64, "opId": 1 };
+        assert!(fixture.raw_collection("oplogsync.oplog").insert_many([first, late]).await.is_err());
+        let rest = chain.noops(2).take();
+        assert_eq!(fixture.store.append(&rest).await.unwrap(), Appended::All);
+        fixture.store.trim(&rest[0].anchor()).await.expect("it is trimmed again");
+        assert_eq!(fixture.store.read(1, ALL).await.unwrap(), rest[1..]);
+    }
+}

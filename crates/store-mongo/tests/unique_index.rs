@@ -1,7 +1,7 @@
 //! Secondary unique indexes: what never conflicted in log order does not conflict here.
 
 use bson::{Document as BsonDocument, doc, rawdoc};
-use mongodb::{IndexModel, options::IndexOptions};
+use mongodb::{Client, IndexModel, options::IndexOptions};
 use oplogsync_core::{
     batch::Batch,
     store_error::Fault,
@@ -10,24 +10,32 @@ use oplogsync_core::{
         documents::{id, namespace},
     },
 };
+use oplogsync_mongod::{
+    ReplicaSet, Server,
+    testing::{binary, test_options},
+};
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, words};
 
 /// Documents 1 to 3 with `x` equal to their id, and a unique index on `x`.
 async fn filled() -> Vec<(Fixture, Chain)> {
     let mut all = Vec::new();
     for fixture in Fixture::both().await {
-        let unique = IndexOptions::builder().unique(true).build();
-        let index = IndexModel::builder().keys(doc! { "x": 1 }).options(unique).build();
-        fixture.collection("items").create_index(index).await.unwrap();
         let mut chain = Chain::new(log_id(1));
-        for number in 1..=3 {
-            chain.insert(&namespace("items"), rawdoc! { "_id": number, "x": number });
-        }
-        fixture.apply(&chain.take_batch()).await.expect("it is applied");
+        fill(&fixture, &mut chain).await;
         all.push((fixture, chain));
     }
     all
+}
+
+async fn fill(fixture: &Fixture, chain: &mut Chain) {
+    let unique = IndexOptions::builder().unique(true).build();
+    let index = IndexModel::builder().keys(doc! { "x": 1 }).options(unique).build();
+    fixture.collection("items").create_index(index).await.unwrap();
+    for number in 1..=3 {
+        chain.insert(&namespace("items"), rawdoc! { "_id": number, "x": number });
+    }
+    fixture.apply(&chain.take_batch()).await.expect("it is applied");
 }
 
 async fn becomes(fixture: &Fixture, batch: &Batch, expected: &[(i32, i32)]) {
@@ -38,7 +46,7 @@ async fn becomes(fixture: &Fixture, batch: &Batch, expected: &[(i32, i32)]) {
     assert_eq!(fixture.checkpoint().await.map(|checkpoint| checkpoint.anchor), Some(batch.last()));
 }
 
-fn set(chain: &mut Chain, id: i32, x: i32) {
+fn set_to(chain: &mut Chain, id: i32, x: i32) {
     chain.update(&namespace("items"), rawdoc! { "_id": id, "x": x });
 }
 
@@ -46,7 +54,7 @@ fn set(chain: &mut Chain, id: i32, x: i32) {
 async fn a_value_that_moves_on_from_document_to_document_arrives() {
     for (fixture, mut chain) in filled().await {
         for (id, x) in [(3, 4), (2, 3), (1, 2)] {
-            set(&mut chain, id, x);
+            set_to(&mut chain, id, x);
         }
         becomes(&fixture, &chain.take_batch(), &[(1, 2), (2, 3), (3, 4)]).await;
     }
@@ -56,7 +64,7 @@ async fn a_value_that_moves_on_from_document_to_document_arrives() {
 async fn two_documents_swap_their_values() {
     for (fixture, mut chain) in filled().await {
         for (id, x) in [(1, 9), (2, 1), (1, 2)] {
-            set(&mut chain, id, x);
+            set_to(&mut chain, id, x);
         }
         becomes(&fixture, &chain.take_batch(), &[(1, 2), (2, 1), (3, 3)]).await;
     }
@@ -66,7 +74,7 @@ async fn two_documents_swap_their_values() {
 async fn three_documents_rotate_their_values() {
     for (fixture, mut chain) in filled().await {
         for (id, x) in [(1, 9), (3, 1), (2, 3), (1, 2)] {
-            set(&mut chain, id, x);
+            set_to(&mut chain, id, x);
         }
         becomes(&fixture, &chain.take_batch(), &[(1, 2), (2, 3), (3, 1)]).await;
     }
@@ -78,7 +86,7 @@ async fn a_value_goes_from_a_deleted_document_to_a_new_one_and_a_swap_goes_throu
     for (fixture, mut chain) in filled().await {
         chain.delete(&ns, id(3)).insert(&ns, rawdoc! { "_id": 4, "x": 3 });
         chain.delete(&ns, id(1));
-        set(&mut chain, 2, 1);
+        set_to(&mut chain, 2, 1);
         chain.insert(&ns, rawdoc! { "_id": 1, "x": 2 });
         becomes(&fixture, &chain.take_batch(), &[(1, 2), (2, 1), (4, 3)]).await;
     }
@@ -89,8 +97,8 @@ async fn a_conflict_with_a_foreign_document_stays_and_names_the_document() {
     for (fixture, mut chain) in filled().await {
         let foreign: BsonDocument = doc! { "_id": 50, "x": 7 };
         fixture.collection("items").insert_one(foreign.clone()).await.unwrap();
-        set(&mut chain, 1, 5);
-        set(&mut chain, 2, 7);
+        set_to(&mut chain, 1, 5);
+        set_to(&mut chain, 2, 7);
         let batch = chain.take_batch();
         for _ in 0..2 {
             let error = fixture.apply(&batch).await.expect_err("the index refuses it");
@@ -100,5 +108,55 @@ async fn a_conflict_with_a_foreign_document_stays_and_names_the_document() {
         assert_eq!(kept, Some(foreign));
         fixture.collection("items").delete_one(doc! { "_id": 50 }).await.unwrap();
         becomes(&fixture, &batch, &[(1, 5), (2, 7), (3, 3)]).await;
+    }
+}
+
+/// Documents 1 to 3, whose `x` is unique and equal to their id, in a database of their own.
+async fn filled_at(uri: &str, database: &str) -> (Fixture, Chain) {
+    let fixture = Fixture::new(uri, database).await;
+    let mut chain = Chain::new(log_id(1));
+    fill(&fixture, &mut chain).await;
+    (fixture, chain)
+}
+
+#[tokio::test]
+async fn cut_off_at_every_command_of_a_swap_and_applied_again_the_documents_are_right() {
+    let Some(binary) = binary().await else { return };
+    let standalone = Server::start(&binary, test_options()).await.expect("it starts");
+    let set = ReplicaSet::start(&binary, "swap", 1, test_options()).await.expect("it starts");
+    let ns = namespace("items");
+    for (kind, uri) in [("standalone", standalone.uri()), ("set", set.uri())] {
+        let admin = Client::with_uri_str(&uri).await.unwrap();
+        let mut cut_at_all = 0;
+        for skip in 0..60 {
+            let (fixture, mut chain) = filled_at(&uri, &format!("{kind}_{skip}")).await;
+            chain.insert(&ns, rawdoc! { "_id": 7, "x": 70 }).delete(&ns, id(3));
+            for (id, x) in [(1, 9), (2, 1), (1, 2), (7, 3)] {
+                set_to(&mut chain, id, x);
+            }
+            chain.insert(&ns, rawdoc! { "_id": 8, "x": 80 }).delete(&ns, id(8));
+            chain.delete(&ns, id(1)).insert(&ns, rawdoc! { "_id": 1_i64, "x": 2 });
+            let batch = chain.take_batch();
+            let data = doc! { "failCommands": ["findAndModify", "insert", "update", "delete"],
+            "closeConnection": true, "appName": "oplogsync" };
+            let command = doc! { "configureFailPoint": "failCommand", "mode": { "skip": skip }, "data": data };
+            admin.database("admin").run_command(command).await.expect("the failpoint is set");
+            let result = fixture.apply(&batch).await;
+            let heal = doc! { "configureFailPoint": "failCommand", "mode": "off" };
+            admin.database("admin").run_command(heal).await.expect("the failpoint is off");
+            let uncut = result.is_ok();
+            if let Err(error) = result {
+                cut_at_all += 1;
+                assert!(matches!(error.fault(), Fault::Unknown | Fault::Unavailable), "{skip}: {}", words(&error));
+                fixture.apply(&batch).await.unwrap_or_else(|error| panic!("{kind} {skip}: {}", words(&error)));
+            }
+            let expected =
+                [rawdoc! { "_id": 1_i64, "x": 2 }, rawdoc! { "_id": 2, "x": 1 }, rawdoc! { "_id": 7, "x": 3 }];
+            assert_eq!(fixture.items().await, expected.map(|raw| valid(raw).as_bytes().to_vec()), "{kind} {skip}");
+            if uncut {
+                break;
+            }
+        }
+        assert!((5..59).contains(&cut_at_all), "{kind}: it was cut {cut_at_all} times");
     }
 }

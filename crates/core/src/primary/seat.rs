@@ -66,9 +66,12 @@ impl<S: Log + Documents + Leases + Clone, H: Host> Desk<S, H> {
         let Self { store, host, options, .. } = self;
         let applier = Applier::open(store, &options.node, mine, host, options.lease_term).await;
         let mut applier = applier.map_err(|source| self.roll_forward_failed(source))?;
-        let ends = match store.log_ends().await? {
-            Some(ends) => ends,
-            None => store.create_log(LogId::from_bytes(host.random())).await?,
+        let ends = match (store.log_ends().await?, applier.checkpoint()) {
+            (Some(ends), _) => ends,
+            (None, None) => store.create_log(LogId::from_bytes(host.random())).await?,
+            (None, Some(checkpoint)) => {
+                return Err(PrimaryError::Replica { node: options.node.clone(), log: checkpoint.log });
+            }
         };
         self.apply_rest(&mut applier).await.map_err(|source| self.roll_forward_failed(source))?;
         Ok((ends.log, applier))

@@ -16,7 +16,7 @@ pub struct Step {
     pub progress: Progress,
 }
 
-/// Something worth telling about a running [`Replicator`].
+/// Something worth telling about a running [`Replicator`](super::Replicator).
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A batch was applied.
@@ -41,7 +41,7 @@ pub enum Event<'a> {
     },
 }
 
-/// Is told what a running [`Replicator`] does.
+/// Is told what a running [`Replicator`](super::Replicator) does.
 pub trait Observer: Send + Sync {
     /// Called in order; should return soon.
     fn observe(&self, event: Event<'_>);

@@ -14,7 +14,7 @@ use crate::{
     ids::LogId,
     log::Log,
     memory::MemoryStore,
-    primary::{Primary, PrimaryOptions},
+    primary::{Primary, PrimaryError, PrimaryOptions},
     verify::{VerifyOptions, compare},
     write::Write,
 };
@@ -227,6 +227,20 @@ async fn a_checkpoint_of_another_log_is_foreign() {
 
     let foreign = replicator(&other, &pair.target).step().await;
     assert!(matches!(foreign, Err(ReplicateError::Feed(FeedError::ForeignLog { .. }))), "{foreign:?}");
+}
+
+#[tokio::test]
+async fn a_replica_cannot_be_opened_as_a_primary_and_gets_no_log() {
+    let pair = Pair::new().await;
+    pair.insert_many(0..1).await;
+    let mut replicator = pair.replicator();
+    catch_up(&mut replicator).await.unwrap();
+    replicator.close().await.unwrap();
+
+    let refused = Primary::open(pair.target.clone(), SystemHost, PrimaryOptions::default()).await;
+
+    assert!(matches!(refused, Err(PrimaryError::Replica { .. })), "{refused:?}");
+    assert_eq!(pair.target.log_ends().await.unwrap(), None);
 }
 
 #[tokio::test]

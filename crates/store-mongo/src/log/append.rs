@@ -21,8 +21,8 @@ struct Progress {
 enum Taken {
     /// It is the same entry, from an earlier try.
     Ours,
-    /// It was left over below the floor, and is gone now.
-    Removed,
+    /// Its operation id was left over at or below the floor, and is free now.
+    Freed,
     /// It is another writer's.
     Theirs,
 }
@@ -81,13 +81,13 @@ impl MongoStore {
             let statements = array(group.iter().map(AsRef::as_ref));
             let reply = self.write(&place, Verb::Insert, statements, true, None).await;
             progress.sent |= !matches!(&reply, Err(failure) if failure.fault == Fault::Unavailable);
-            let reply = reply?;
+            let reply = reply.map_err(|failure| too_large(failure, entries.get(progress.count)))?;
             progress.count += reply.count;
             match (reply.errors.first(), entries.get(progress.count)) {
                 (None, _) if reply.count == group.len() => {}
                 (Some(error), Some(entry)) => match self.taken(error, entry).await? {
                     Taken::Ours => progress.count += 1,
-                    Taken::Removed => {}
+                    Taken::Freed => {}
                     Taken::Theirs => return Ok(()),
                 },
                 _ => return Err(Failure::said(Fault::Incompatible, "the server did not insert what it was given")),
@@ -103,7 +103,10 @@ impl MongoStore {
         }
         let filter = rawdoc! { "_id": counted(entry.position().index) };
         let standing = self.find_one(&self.oplog(), filter, None).await?;
-        let floor = self.known_log().await?.floor.position.index;
+        let floor = self.known_log().await?.floor;
+        if entry.position().index == floor.position.index {
+            return Ok(if entry.hash() == floor.hash { Taken::Ours } else { Taken::Theirs });
+        }
         if let Some(standing) = standing {
             let standing = entry_document::decode(&standing, &self.oplog())?;
             return Ok(if standing.hash() == entry.hash() { Taken::Ours } else { Taken::Theirs });
@@ -111,11 +114,24 @@ impl MongoStore {
         // The position is free, so the operation id is not: the log holds it elsewhere.
         let Some(other) = self.find_document(entry.op_id()).await? else { return Ok(Taken::Theirs) };
         let other = entry_document::decode(&other, &self.oplog())?;
-        if other.position().index > floor {
+        if other.position().index > floor.position.index {
             return Ok(Taken::Theirs);
         }
-        self.remove(&[other]).await?;
-        Ok(Taken::Removed)
+        if other.position() == floor.position {
+            self.free_operation(&other).await?;
+        } else {
+            self.remove(&[other]).await?;
+        }
+        Ok(Taken::Freed)
+    }
+
+    /// Takes the operation id from the floor's entry, which nobody reads any more but which has to
+    /// stay: its hash, which is unique as well, takes the id's place.
+    async fn free_operation(&self, floor: &Entry) -> Result<(), Failure> {
+        let hash = bytes16(floor.hash().to_bytes());
+        let filter = rawdoc! { "_id": counted(floor.position().index), "hash": hash.clone() };
+        let reply = self.update_one(&self.oplog(), filter, rawdoc! { "$set": { "opId": hash } }, false, None).await?;
+        reply.errors.first().map_or(Ok(()), |error| Err(Failure::from_write_error(error)))
     }
 
     /// How many of the first `count` entries, which were inserted, count: all, unless the floor has
@@ -143,6 +159,17 @@ impl MongoStore {
         let reply = self.write(&self.oplog(), Verb::Delete, statements, false, None).await?;
         reply.errors.first().map_or(Ok(()), |error| Err(Failure::from_write_error(error)))
     }
+}
+
+/// A command is too large when the one entry in it is: more than one go out only where they fit.
+fn too_large(mut failure: Failure, entry: Option<&Entry>) -> Failure {
+    if failure.is_too_large()
+        && let Some(entry) = entry
+        && let (Some(ns), Some(id)) = (entry.operation().namespace(), entry.operation().doc_id())
+    {
+        failure.fault = Fault::Rejected { ns: ns.clone(), id, index: entry.position().index };
+    }
+    failure
 }
 
 /// The server does not take an entry: it is too large, or its document has a form that it refuses.
