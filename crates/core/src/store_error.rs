@@ -31,7 +31,7 @@ pub enum Fault {
     #[error("access is denied: check the user, the password and the roles in the node's uri")]
     Denied,
     /// Another process holds the store, or has taken it over.
-    #[error("{holder} holds it")]
+    #[error("{holder} holds it: stop that one, or wait until it is done")]
     Busy {
         /// Who, as far as it can be told.
         holder: String,
