@@ -102,6 +102,7 @@ fn statement(action: Action, change: &Change) -> RawDocumentBuf {
 /// Whether a field of the document itself starts with `$`: servers insert such a document, but do
 /// not take it as a replacement.
 fn has_dollar_field(document: &Document) -> bool {
+    // Every element is well formed: a `Document` was checked.
     document.as_raw().iter_elements().flatten().any(|field| field.key().as_str().starts_with('$'))
 }
 

@@ -207,8 +207,10 @@ impl MongoStore {
     async fn delete_below(&self, floor: u64) -> Result<(), Failure> {
         let place = self.oplog();
         let oldest = self.find_one(&place, rawdoc! {}, Some(rawdoc! { "_id": 1 })).await?;
-        let oldest = oldest.and_then(|document| document.get_i64("_id").ok());
-        let mut to = oldest.and_then(|oldest| u64::try_from(oldest).ok()).unwrap_or(floor);
+        let Some(oldest) = oldest else { return Ok(()) };
+        let oldest = oldest.get_i64("_id").ok().and_then(|oldest| u64::try_from(oldest).ok());
+        let words = || format!("the oldest document of {place} is no entry: its _id is no index");
+        let mut to = oldest.ok_or_else(|| Failure::said(Fault::Corrupt, words()))?;
         loop {
             to = to.saturating_add(TRIM_STEP).min(floor);
             let statement = rawdoc! { "q": { "_id": { "$lt": counted(to) } }, "limit": 0 };
