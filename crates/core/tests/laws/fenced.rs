@@ -42,7 +42,8 @@ fn check_terms(log: &[Entry]) {
     }
 }
 
-async fn one_writer_a_term<N: Nodes>(turns: Vec<(u8, Write)>, limits: Limits, seed: u64) {
+/// Returns the log that came of it.
+async fn one_writer_a_term<N: Nodes>(turns: Vec<(u8, Write)>, limits: Limits, seed: u64) -> Vec<Entry> {
     let store = N::node("db1");
     let hosts = [ManualHost::hurried(seed), ManualHost::hurried(!seed)];
     let nodes = [1, 2].map(|_| Faulty::new(store.inner().clone(), "db1"));
@@ -59,9 +60,29 @@ async fn one_writer_a_term<N: Nodes>(turns: Vec<(u8, Write)>, limits: Limits, se
         check_terms(&whole_log(store.inner()).await);
     }
     let last = open_primary(&nodes[0], &hosts[0], limits).await.unwrap();
-    check_answers(&whole_log(store.inner()).await, &answers);
+    let log = whole_log(store.inner()).await;
+    check_answers(&log, &answers);
     check_prefix(store.inner(), store.inner()).await;
     last.close().await.unwrap();
+    log
+}
+
+/// Turns in which nobody is refused anything: what each writer writes must be there.
+async fn both_write_in_turns<N: Nodes>() {
+    let insert = |number: u8| Write::Insert { ns: namespace("items"), document: only_id(i32::from(number)) };
+    let turns = [0, 0, 1, 1, 0, 1].into_iter().zip(0_u8..).map(|(turn, number)| (turn, insert(number))).collect();
+    let log = one_writer_a_term::<N>(turns, Limits::default(), 7).await;
+    for writer in [1, 2] {
+        let written = log
+            .iter()
+            .filter(|entry| *entry.operation() != Operation::NewTerm && entry.op_id().to_bytes()[0] == writer);
+        assert_ne!(written.count(), 0, "writer {writer} never wrote");
+    }
+}
+
+#[test]
+fn two_primaries_that_take_over_from_each_other_both_write() {
+    on_every_store!(both_write_in_turns());
 }
 
 proptest! {

@@ -12,6 +12,7 @@ mod fenced;
 mod intact;
 mod loud;
 mod prefix;
+mod repeated;
 mod retained;
 mod seed_flaws;
 mod verified;

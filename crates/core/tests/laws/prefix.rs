@@ -1,10 +1,12 @@
 //! L5, between batches a replica is the fold of the log up to its checkpoint; L6, the checkpoint
-//! comes after the data and never goes back; L7, whatever is repeated changes nothing.
+//! comes after the data and never goes back.
 
 use oplogsync_core::{
     entry::Entry,
     limits::Limits,
     log::{Appended, Log},
+    replicator::{ReplicateError, Step},
+    store_error::Fault,
     testing::{chain::log_id, manual_host::ManualHost, strategies},
 };
 use proptest::prelude::*;
@@ -50,12 +52,31 @@ async fn two_replicators_do_no_harm<N: Nodes>(entries: Vec<Entry>, limits: Limit
     let mut other = replicator(&source, &target, &host, limits);
     let mut checkpoint = 0;
     for turn in turns {
-        // Both succeed or are told that the other was here; nothing else matters.
-        let _ = if turn { one.step().await } else { other.step().await };
+        let step = if turn { one.step().await } else { other.step().await };
+        assert_is_done_or_told_of_a_rival(&step);
         let index = check_prefix(source.inner(), target.inner()).await;
         assert!(index >= checkpoint, "L6: the checkpoint went back from {checkpoint} to {index}");
         checkpoint = index;
     }
+    // Left alone, either of them gets to the head.
+    for (number, last) in [&mut one, &mut other].into_iter().enumerate() {
+        // Its first step may find out that the other one was here.
+        for polls in 0.. {
+            assert!(polls <= entries.len() + 1, "L10: replicator {number} does not arrive");
+            let step = last.step().await;
+            assert_is_done_or_told_of_a_rival(&step);
+            if step.is_ok_and(|step| step.progress.behind == 0) {
+                break;
+            }
+        }
+        assert_eq!(check_prefix(source.inner(), target.inner()).await, entries.len() as u64);
+    }
+}
+
+fn assert_is_done_or_told_of_a_rival(step: &Result<Step, ReplicateError>) {
+    let Err(error) = step else { return };
+    let ReplicateError::Target(store) = error else { panic!("{error:?}") };
+    assert!(matches!(store.fault(), Fault::Busy { .. } | Fault::CheckpointMoved { .. }), "{error:?}");
 }
 
 /// The replica's process dies at every single call of a run.

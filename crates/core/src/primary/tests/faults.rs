@@ -175,6 +175,38 @@ async fn a_retried_write_whose_entry_is_trimmed_meanwhile_is_not_taken_for_anoth
 }
 
 #[tokio::test]
+async fn fifty_concurrent_writers_share_one_append() {
+    const WRITERS: i32 = 50;
+    let store = faulty();
+    let primary = open_faulty(&store, 1).await;
+    let hold = store.hold(Call::Append);
+    store.plan(Call::Append, Action::Pass);
+    // Any append after the one that they share.
+    store.plan(Call::Append, Action::Refuse(Fault::Full));
+    let writers = async {
+        hold.reached().await;
+        let mut writers: Vec<_> =
+            (1..=WRITERS).map(|number| Box::pin(primary.write(insert(rawdoc! { "_id": number })))).collect();
+        for writer in &mut writers {
+            poll_once(writer.as_mut()).await;
+        }
+        assert_eq!(primary.desk.queue().len(), writers.len(), "all wait");
+        hold.release();
+        for writer in writers {
+            assert_eq!(writer.await.unwrap().outcome, Outcome::Inserted);
+        }
+    };
+
+    let (first, ()) = tokio::join!(primary.write(insert(rawdoc! { "_id": 0 })), writers);
+
+    first.unwrap();
+    assert_eq!(store.faults(), 0, "there was no further append");
+    assert_eq!(log_length(store.inner()).await, 2 + 50, "the term, the first write and those of the fifty");
+    let further = primary.write(insert(rawdoc! { "_id": -1 })).await;
+    assert!(matches!(further, Err(WriteError::Unknown { .. })), "the refused append was still to come: {further:?}");
+}
+
+#[tokio::test]
 async fn callers_that_go_away_do_not_fill_the_queue() {
     let store = faulty();
     let options = PrimaryOptions { queue_max: 4, ..PrimaryOptions::default() };

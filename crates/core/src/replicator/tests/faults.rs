@@ -139,3 +139,61 @@ async fn a_paused_replicator_does_not_blame_a_replica_that_a_rival_has_brought_o
     let Err(ReplicateError::Target(error)) = stepped else { panic!("{stepped:?}") };
     assert!(matches!(error.fault(), Fault::CheckpointMoved { .. }), "{error:?}");
 }
+
+#[tokio::test]
+async fn a_shutdown_finishes_the_batch_in_hand_and_begins_no_other() {
+    let pair = Pair::new().await;
+    pair.insert_many(0..10).await;
+    let (target, host) = (Faulty::new(pair.target.clone(), "db2"), ManualHost::standing(1));
+    let mut replicator = faulty_replicator(&pair, &target, &host);
+    // The new term, which is a batch of its own.
+    replicator.step().await.unwrap();
+    let (hold, shutdown) = (target.hold(Call::Apply), tokio::sync::Notify::new());
+    let asked = async {
+        hold.reached().await;
+        shutdown.notify_one();
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        let before = pair.checkpoint_index().await;
+        hold.release();
+        before
+    };
+
+    let (stopped, before) = tokio::join!(replicator.run(shutdown.notified(), &()), asked);
+
+    stopped.unwrap();
+    assert_eq!(before, 1, "the batch was in hand when the shutdown came");
+    assert_eq!(pair.checkpoint_index().await, 5, "it is finished, and the six entries behind it are left");
+    assert_eq!(pair.target.digest(&ns()).await.unwrap().count, 4);
+}
+
+#[tokio::test]
+async fn the_next_batch_is_fetched_while_this_one_is_applied() {
+    let pair = Pair::new().await;
+    pair.insert_many(0..10).await;
+    let (source, target) = (Faulty::new(pair.source.clone(), "db1"), Faulty::new(pair.target.clone(), "db2"));
+    let limits = Limits { entries_max: 4, ..Limits::default() };
+    let options = ReplicatorOptions { limits, ..ReplicatorOptions::default() };
+    let feed = OplogFeed::new(source.clone(), "db1");
+    let mut replicator = Replicator::new("db2", feed, target.clone(), ManualHost::standing(1), options);
+    // The new term, and meanwhile the fetch of the batch that is applied next.
+    replicator.step().await.unwrap();
+    let (apply, read) = (target.hold(Call::Apply), source.hold(Call::Read));
+    let both = async {
+        apply.reached().await;
+        read.reached().await;
+        let before = pair.checkpoint_index().await;
+        apply.release();
+        read.release();
+        before
+    };
+
+    let bounded = tokio::time::timeout(Duration::from_secs(20), async { tokio::join!(replicator.step(), both) });
+    let (stepped, before) = bounded.await.expect("neither of the two waits for the other");
+
+    assert_eq!((before, stepped.unwrap().entries, pair.checkpoint_index().await), (1, 4, 5));
+    source.plan(Call::Read, Action::Refuse(Fault::Full));
+    let next = replicator.step().await.unwrap();
+    assert_eq!(next.entries, 4, "what was fetched meanwhile is applied, though the source fails by now");
+}
