@@ -17,7 +17,7 @@ use crate::{
     scope::Scope,
     server::Server,
     store::{Inner, MongoStore},
-    uri::{is_ambiguous, redact},
+    uri::{check_uri, redact},
 };
 
 /// The whole of connecting takes no longer than this.
@@ -53,11 +53,7 @@ impl MongoStore {
 }
 
 async fn open(uri: &str, options: Options) -> Result<(Client, Server), Failure> {
-    if is_ambiguous(uri) {
-        let words = "a `/`, `?`, `#` or `@` in the user, the password or an option must be percent-encoded: \
-            `%2F`, `%3F`, `%23`, `%40`";
-        return Err(Failure::said(Fault::Incompatible, words));
-    }
+    check_uri(uri).map_err(|error| Failure::new(Fault::Incompatible).because(error))?;
     let mut settings = ClientOptions::parse(uri).await.map_err(|error| unusable_uri(&error))?;
     settings.server_selection_timeout = Some(options.selection_timeout);
     settings.connect_timeout.get_or_insert(options.selection_timeout);

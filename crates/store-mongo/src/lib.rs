@@ -41,4 +41,4 @@ mod uri;
 pub use options::Options;
 pub use scope::Scope;
 pub use store::MongoStore;
-pub use uri::{database, redact};
+pub use uri::{MalformedUri, check_uri, database, redact};

@@ -1,5 +1,7 @@
 //! The texts of connection strings. Whatever shows one shows [`redact`]'s version of it.
 
+use mongodb::{error::ErrorKind, options::ConnectionString};
+
 const SCHEMES: [&str; 2] = ["mongodb://", "mongodb+srv://"];
 
 /// The URI with user, password and secret-bearing options replaced by `***`, for messages.
@@ -13,9 +15,34 @@ pub fn redact(uri: &str) -> String {
     format!("{scheme}***@{}", redact_options(hosts))
 }
 
+/// Why a text is no usable connection string. Shows neither user nor password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct MalformedUri(String);
+
+/// Checks a connection string, without connecting.
+///
+/// # Errors
+/// [`MalformedUri`] when no server can ever be reached through it.
+pub fn check_uri(uri: &str) -> Result<(), MalformedUri> {
+    if is_ambiguous(uri) {
+        let words = "a `/`, `?`, `#` or at sign in the user, the password or an option must be percent-encoded: \
+            `%2F`, `%3F`, `%23`, `%40`";
+        return Err(MalformedUri(words.to_owned()));
+    }
+    match ConnectionString::parse(uri) {
+        Ok(_) => Ok(()),
+        // The driver's words about a uri that is not ambiguous do not repeat its password.
+        Err(error) => Err(MalformedUri(match error.kind.as_ref() {
+            ErrorKind::InvalidArgument { message, .. } => message.clone(),
+            kind => kind.to_string(),
+        })),
+    }
+}
+
 /// Whether a `/`, `?`, `#` or `@` stands unencoded before the last `@`: a parser takes a part of
 /// the password for a host then, and hosts are shown.
-pub(crate) fn is_ambiguous(uri: &str) -> bool {
+fn is_ambiguous(uri: &str) -> bool {
     let rest = uri.find("://").and_then(|at| uri.get(at + 3..)).unwrap_or(uri);
     rest.rsplit_once('@').is_some_and(|(credentials, _)| credentials.contains(['/', '?', '#', '@']))
 }
@@ -80,6 +107,23 @@ mod tests {
         }
         for uri in ["mongodb://app:p%3Fw@h:1/db1?tls=true", "mongodb://h/db1?tls=true", "localhost"] {
             assert!(!is_ambiguous(uri), "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_uri_is_told_without_its_password() {
+        for uri in [
+            "mongodb://app:canary@h/db?tls=perhaps",
+            "mongodb://app:canary@h:99999/db",
+            "mongodb://app:can/ary@h/db",
+            "mongodb://app:canary@",
+            "x",
+        ] {
+            let words = check_uri(uri).unwrap_err().to_string();
+            assert!(!words.is_empty() && !words.contains("canary") && !words.contains("can/ary"), "{uri}: {words}");
+        }
+        for uri in ["mongodb://app:p%2Fw@h:1,i:2/db?tls=true&replicaSet=rs", "mongodb+srv://cluster.example.org/db"] {
+            assert_eq!(check_uri(uri), Ok(()), "{uri}");
         }
     }
 

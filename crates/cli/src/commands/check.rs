@@ -2,7 +2,9 @@
 
 use oplogsync_core::{
     documents::Documents,
+    ids::LogId,
     log::LogEnds,
+    namespace::Namespace,
     store_error::{Fault, StoreError},
 };
 use serde::Serialize;
@@ -43,10 +45,12 @@ pub(crate) async fn run(args: &CheckArgs, config: &Config, out: &mut Out) -> Res
     let survey = Survey::take(config, &chosen, args.timeout).await;
     let mut findings = vec![ok("config", format!("{}, {} nodes, 1 primary", config.file.display(), chosen.len() + 1))];
     let ends = survey.primary.as_ref().ok().and_then(Option::as_ref);
-    findings.push(match &survey.primary {
-        Ok(ends) => primary_answers(&config.primary, ends.as_ref()),
+    let primary = match &survey.primary {
+        Ok(ends) => judge_primary(&config.primary, ends.as_ref(), args).await,
         Err(error) => trouble(&config.primary, error),
-    });
+    };
+    let primary_exit = primary.exit;
+    findings.push(primary);
     for (node, replica) in chosen.iter().zip(&survey.replicas) {
         findings.push(match &replica.facts {
             Ok(_) => judge(node, replica, ends, args).await,
@@ -55,9 +59,9 @@ pub(crate) async fn run(args: &CheckArgs, config: &Config, out: &mut Out) -> Res
     }
     tell(&findings, out)?;
     // As for `status`: the primary's trouble first, then the gravest of the replicas'.
-    Ok(match &survey.primary {
-        Err(error) => exit_of(error.fault(), Role::Primary),
-        Ok(_) => findings.iter().map(|finding| finding.exit).max().unwrap_or(Exit::Done),
+    Ok(match primary_exit {
+        Exit::Done => findings.iter().map(|finding| finding.exit).max().unwrap_or(Exit::Done),
+        exit => exit,
     })
 }
 
@@ -67,6 +71,29 @@ fn ok(subject: &str, text: impl Into<String>) -> Finding {
 
 fn subject(node: &NodeConfig) -> String {
     format!("{} {}", node.name, node.role)
+}
+
+/// Whether the primary may write, as `write` and `run` see it.
+async fn judge_primary(node: &NodeConfig, ends: Option<&LogEnds>, args: &CheckArgs) -> Finding {
+    let problem = |text: String, fix: &str| Finding {
+        verdict: Verdict::Error,
+        subject: subject(node),
+        text: format!("{}  {text}", node.address),
+        fix: Some(fix.to_owned()),
+        exit: Exit::Primary,
+    };
+    match origin_of_documents(node, args).await {
+        Err(error) => trouble(node, &error),
+        Ok(Origin::Log(log)) if ends.is_none_or(|ends| ends.log != log) => problem(
+            format!("it is a replica: its documents follow log {log} of another node"),
+            "write to that one, or give the primary a database of its own",
+        ),
+        Ok(Origin::Stray(ns)) => problem(
+            format!("it holds documents in {ns} that came from no oplog"),
+            "give it an empty database, and write to it through oplogsync",
+        ),
+        Ok(_) => primary_answers(node, ends),
+    }
 }
 
 fn primary_answers(node: &NodeConfig, ends: Option<&LogEnds>) -> Finding {
@@ -130,14 +157,14 @@ async fn judge(node: &NodeConfig, replica: &Replica, ends: Option<&LogEnds>, arg
             "compare with `oplogsync verify`, then sync it anew",
             Exit::TooStale,
         ),
-        _ if facts.checkpoint.is_none() => match documents_without_checkpoint(node, args).await {
+        _ if facts.checkpoint.is_none() => match origin_of_documents(node, args).await {
             Err(error) => trouble(node, &error),
-            Ok(Some(ns)) => problem(
+            Ok(Origin::Stray(ns)) => problem(
                 format!("it holds documents in {ns} that came from no oplog"),
                 "give it an empty database",
                 Exit::Replica,
             ),
-            Ok(None) => ok(&subject(node), format!("{}  empty, to be synced", node.address)),
+            Ok(_) => ok(&subject(node), format!("{}  empty, to be synced", node.address)),
         },
         _ => {
             let behind = replica.progress.map_or(0, |progress| progress.behind);
@@ -150,10 +177,32 @@ async fn judge(node: &NodeConfig, replica: &Replica, ends: Option<&LogEnds>, arg
     }
 }
 
-async fn documents_without_checkpoint(node: &NodeConfig, args: &CheckArgs) -> Result<Option<String>, StoreError> {
+/// Where a node's documents come from.
+enum Origin {
+    /// There are none.
+    Empty,
+    /// They follow this log.
+    Log(LogId),
+    /// Their first batch is not finished.
+    Begun,
+    /// No oplog: somebody wrote them, here for example.
+    Stray(Namespace),
+}
+
+async fn origin_of_documents(node: &NodeConfig, args: &CheckArgs) -> Result<Origin, StoreError> {
     let store = Node::new(node, args.timeout);
-    let namespaces = within(&store, args.timeout, store.namespaces()).await?;
-    Ok(namespaces.first().map(ToString::to_string))
+    let asked = async {
+        // In this order: whoever begins to apply meanwhile leaves a trace that is looked for later.
+        let stray = store.namespaces().await?.into_iter().next();
+        let unfinished = store.unfinished().await?;
+        Ok(match (store.checkpoint().await?, unfinished, stray) {
+            (Some(checkpoint), ..) => Origin::Log(checkpoint.log),
+            (None, Some(_), _) => Origin::Begun,
+            (None, None, Some(ns)) => Origin::Stray(ns),
+            (None, None, None) => Origin::Empty,
+        })
+    };
+    within(&store, args.timeout, asked).await
 }
 
 fn tell(findings: &[Finding], out: &mut Out) -> Result<(), Failure> {

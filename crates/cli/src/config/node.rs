@@ -140,6 +140,8 @@ fn mongo(uri: ConnString) -> Result<Address, String> {
             Some(DatabaseScope { logical: name.to_owned(), physical: name.to_owned() })
         }
     };
+    #[cfg(feature = "mongo")]
+    oplogsync_store_mongo::check_uri(uri.expose()).map_err(|error| format!("`{uri}` is no usable uri: {error}"))?;
     Ok(Address::Mongo { uri, scope })
 }
 

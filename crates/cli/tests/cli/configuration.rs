@@ -1,11 +1,11 @@
 //! Configurations: what is accepted, and how what is not is explained.
 
-use crate::program::{Folder, embedded_config};
+use crate::program::{Answer, Folder, embedded_config};
 
 /// A configuration that is wrong, and what the error must say.
 #[track_caller]
-fn refused(config: &str, says: &[&str]) {
-    Folder::with(config).run(&["check"]).expect_code(3).says(&["oplogsync.toml"]).says(says);
+fn refused(config: &str, says: &[&str]) -> Answer {
+    Folder::with(config).run(&["check"]).expect_code(3).says(&["oplogsync.toml"]).says(says)
 }
 
 fn node(name: &str, role: &str, uri: &str) -> String {
@@ -87,6 +87,19 @@ fn a_uri_must_be_one_that_a_store_understands() {
     refused(&both, &["both `uri` and `uri_file`"]);
     let level = node("db1", "primary", "memory:") + "durability = \"none\"\n";
     refused(&level, &["for sled: nodes only"]);
+}
+
+#[cfg(feature = "mongo")]
+#[test]
+fn a_mongodb_uri_that_no_server_can_be_reached_by_is_refused_when_it_is_read() {
+    for (uri, says) in [
+        ("mongodb://app:canary@h/db2?tls=perhaps", "tls"),
+        ("mongodb://app:canary@h:99999/db2", "99999"),
+        ("mongodb://app:can/ary@h/db2", "percent-encoded: `%2F`"),
+    ] {
+        let answer = refused(&two("sled:a", uri), &["node `db2`", "***@h", "is no usable uri", says]);
+        assert!(!answer.stderr.contains("ary@"), "{answer:#?}");
+    }
 }
 
 #[cfg(feature = "mongo")]

@@ -36,6 +36,20 @@ fn writes_arrive_at_every_replica() {
 }
 
 #[test]
+fn check_says_of_a_primary_what_write_would_refuse() {
+    let folder = Folder::embedded();
+    folder.run(&["load", "--count", "10"]).expect_code(0);
+    folder.run(&["run", "--once"]).expect_code(0);
+    // db2 is a replica by its data, and the primary by this configuration.
+    let swapped = embedded_config(&["new"], "").replace("sled:data/db1", "sled:data/db2");
+    folder.write("swapped.toml", &swapped);
+    let insert = ["write", "insert", "-c", "swapped.toml", "--ns", "a.b", "--data", "{}"];
+    folder.run(&insert).expect_code(4).says(&["is a replica"]);
+    let fix = "give the primary a database of its own";
+    folder.run(&["check", "-c", "swapped.toml"]).expect_code(4).shows(&["✗ db1 primary", "it is a replica", fix]);
+}
+
+#[test]
 fn a_replica_that_misses_documents_is_told_apart_and_exits_7() {
     let folder = Folder::embedded();
     let insert = ["write", "insert", "--ns", "db1.datas", "--data", "-"];

@@ -77,6 +77,22 @@ async fn the_same_database_under_another_address_is_no_replica() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn check_says_of_a_primary_with_documents_from_elsewhere_what_write_would_refuse() {
+    let Some(databases) = testing::shared_standalones(1).await else { return };
+    let uri = databases[0].uri().to_owned();
+    let folder = Folder::with(&config(&[uri.clone(), "sled:data/db2".to_owned()]));
+    let namespace = namespace(&folder);
+    let store =
+        MongoStore::connect(&uri, "db1", Scope::Server, oplogsync_store_mongo::Options::default()).await.unwrap();
+    let documents = store.client().database(databases[0].name()).collection::<bson::Document>("datas");
+    documents.insert_one(bson::doc! { "_id": 1 }).await.unwrap();
+    let stray = format!("holds documents in {namespace} that came from no oplog");
+    let insert = ["write", "insert", "--ns", &namespace, "--data", "{}"];
+    folder.run(&insert).expect_code(4).says(&[&stray]);
+    folder.run(&["check"]).expect_code(4).shows(&["✗ db1 primary", &stray, "give it an empty database"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_demo_runs_on_real_servers() {
     if testing::binary().await.is_none() {
         return;
