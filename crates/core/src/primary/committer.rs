@@ -78,7 +78,8 @@ impl<S: Log + Documents + Leases + Clone> Committer<S> {
         }
         let seat = match self.seat.take() {
             Some(seat) if seat.keep(desk).await.is_ok() => seat,
-            // A lease that was lost is taken again, and everything is read again.
+            // A lease that was lost is taken again, and everything is read again. Why it was lost
+            // need not be told: what lasts, taking it meets again and tells; what passed is mended.
             _ => Seat::take(desk).await?,
         };
         let seat = self.seat.insert(seat);
@@ -135,6 +136,8 @@ impl<S: Log + Documents + Leases + Clone> Committer<S> {
         {
             let batches = Batch::split(seat.log, group.after, group.entries.iter().cloned(), desk.options.limits);
             let batches = batches.map_err(|source| PrimaryError::Defect { node: desk.options.node.clone(), source })?;
+            // A failure need not be told: rolling forward applies the same entries, so it meets
+            // again what lasts, and tells it, and mends what passes.
             if apply_all(seat, &batches).await.is_ok() {
                 return Ok(());
             }
