@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     args::CheckArgs,
-    config::{Config, NodeConfig, Role},
+    config::{Config, NodeConfig},
     conn_string,
     exit::Exit,
     failure::{Failure, exit_of},
