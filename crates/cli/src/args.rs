@@ -25,6 +25,16 @@ Definitions:
   optime    seconds.increment, as in MongoDB
 ";
 
+const ENVIRONMENT: &str = "\
+Environment, which overrides the configuration file:
+  OPLOGSYNC_CONFIG                      the configuration file
+  OPLOGSYNC_NODE_<NAME>_URI, _URI_FILE  a node's uri, or the file that holds it; `-` in a name is written `_`
+  OPLOGSYNC_SYNC_POLL_INTERVAL          [sync] poll_interval
+  OPLOGSYNC_SYNC_BATCH_SIZE             [sync] batch_size
+  OPLOGSYNC_OPLOG_KEEP                  [oplog] keep
+  OPLOGSYNC_LOG, OPLOGSYNC_LOG_FORMAT   [log] level, [log] format
+";
+
 /// Replicate a primary's operation log to its replicas, incrementally and idempotently
 #[derive(Debug, Parser)]
 #[command(name = "oplogsync", version, max_term_width = 110, after_help = format!("{EXAMPLES}\n{EXIT_CODES}"))]
@@ -68,6 +78,11 @@ pub(crate) struct Global {
 }
 
 impl Global {
+    /// Whether what goes to a stream has colours; `terminal` tells whether people read it there.
+    pub(crate) fn has_colour(&self, terminal: bool) -> bool {
+        self.color.is_on(terminal, set("NO_COLOR").is_some(), set("TERM").is_some_and(|term| term == "dumb"))
+    }
+
     /// The format of results.
     pub(crate) fn format(&self) -> Format {
         if self.json { Format::Json } else { self.output }
@@ -84,12 +99,27 @@ pub(crate) enum Format {
     Ndjson,
 }
 
-/// Whether results have colours.
+/// Whether results and the log have colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Colour {
     Auto,
     Always,
     Never,
+}
+
+impl Colour {
+    fn is_on(self, terminal: bool, no_color: bool, dumb: bool) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => terminal && !no_color && !dumb,
+        }
+    }
+}
+
+/// A variable of the environment; empty counts as unset.
+fn set(name: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 /// How the log is written.
@@ -112,7 +142,7 @@ pub(crate) enum Command {
     #[command(visible_alias = "doctor")]
     Check(CheckArgs),
     /// Replicate until stopped
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = format!("{ENVIRONMENT}\n{EXIT_CODES}"))]
     Run(RunArgs),
     /// Write documents to the primary, through its oplog
     Write(WriteArgs),
@@ -368,6 +398,15 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_unless_they_are_asked_for_or_refused() {
+        assert!(Colour::Auto.is_on(true, false, false));
+        for (terminal, no_color, dumb) in [(false, false, false), (true, true, false), (true, false, true)] {
+            assert!(!Colour::Auto.is_on(terminal, no_color, dumb), "{terminal} {no_color} {dumb}");
+        }
+        assert!(!Colour::Never.is_on(true, false, false) && Colour::Always.is_on(false, true, true));
+    }
 
     #[test]
     fn the_grammar_is_consistent() {

@@ -21,7 +21,8 @@ pub(crate) enum Exit {
     Behind = 6,
     /// Verification found differences.
     Different = 7,
-    /// A replica needs entries that its primary no longer has.
+    /// What a replica's checkpoint stands on is not in the oplog: too stale, foreign, diverged, or the
+    /// oplog has gone back in time.
     TooStale = 8,
     /// Another process holds what this one needs.
     Busy = 9,
@@ -35,7 +36,7 @@ Exit codes:
   0  done, healthy, equal, or stopped by a signal after the batch in hand
   1  unexpected error                      6  goal not reached in time
   2  wrong usage                           7  verification found differences
-  3  configuration missing or invalid      8  too stale: the oplog no longer reaches back to the checkpoint
+  3  configuration missing or invalid      8  history lost or changed: too stale, foreign, diverged, gone back in time
   4  primary unreachable or refused        9  busy: another process holds the lock or the lease
   5  replica unreachable or refused      130  stopped by a second signal, without waiting";
 

@@ -32,7 +32,7 @@ pub(crate) fn start(global: &Global, config: Option<&LogConfig>, default: &str) 
         LogFormat::Json => false,
     };
     let started = if text {
-        builder.with_ansi(terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())).try_init()
+        builder.with_ansi(global.has_colour(terminal)).try_init()
     } else {
         builder.json().flatten_event(true).try_init()
     };

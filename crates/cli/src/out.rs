@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::args::{Colour, Format, Global};
+use crate::args::{Format, Global};
 
 /// Standard output: knows the format and whether people read it, and that its reader may be gone.
 pub(crate) struct Out {
@@ -45,11 +45,7 @@ impl Out {
             Format::Auto => Format::Plain,
             chosen => chosen,
         };
-        let colour = match global.color {
-            Colour::Always => true,
-            Colour::Never => false,
-            Colour::Auto => terminal && set("NO_COLOR").is_none() && set("TERM").is_none_or(|term| term != "dumb"),
-        };
+        let colour = global.has_colour(terminal);
         Self { writer: Box::new(io::stdout()), format, colour: colour && format == Format::Table }
     }
 
@@ -111,9 +107,4 @@ impl From<io::Error> for OutError {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe { Self::Closed } else { Self::Write(error) }
     }
-}
-
-/// An environment variable that is set to something.
-fn set(name: &str) -> Option<std::ffi::OsString> {
-    std::env::var_os(name).filter(|value| !value.is_empty())
 }

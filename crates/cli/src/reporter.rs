@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use oplogsync_core::{
@@ -14,11 +14,14 @@ use tracing::{error, info, warn};
 
 use crate::{
     failure::{Failure, replicate_exit},
-    show::{chain, tenths},
+    show::{chain, counted, tenths},
 };
 
-/// After how many failures in a row `run --once` gives a replica up.
-const ONCE_RETRIES_MAX: u32 = 5;
+/// After how many failures in a row `run --once` gives a node up.
+pub(crate) const ONCE_RETRIES_MAX: u32 = 5;
+/// How long failures may go on before `run --once` gives a node up. A server that takes connections
+/// and does not answer would make five tries long.
+pub(crate) const ONCE_FAILING_MAX: Duration = Duration::from_secs(5);
 
 /// Reports on one replica: at once what matters, and on demand how far it is.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ struct Seen {
     /// With `--once`: the index to reach.
     goal: Option<u64>,
     gave_up: Option<Failure>,
+    /// Since when it fails. A node that was never reached fails from the start.
+    failing_since: Option<Instant>,
 }
 
 /// What a replica is doing.
@@ -78,6 +83,7 @@ impl Reporter {
             reported: (Instant::now(), 0),
             goal: None,
             gave_up: None,
+            failing_since: Some(Instant::now()),
         };
         Self { node: node.to_owned(), once, seen: Mutex::new(seen), done: watch::Sender::new(false) }
     }
@@ -138,6 +144,7 @@ impl Reporter {
             info!(%node, behind, "back");
         }
         seen.state = state;
+        seen.failing_since = None;
         seen.progress = Some(step.progress);
         seen.applied += step.entries as u64;
         let goal = *seen.goal.get_or_insert(head.position.index);
@@ -146,14 +153,16 @@ impl Reporter {
         }
     }
 
-    fn retrying(&self, attempt: u32, wait: std::time::Duration, error: &ReplicateError) {
+    fn retrying(&self, attempt: u32, wait: Duration, error: &ReplicateError) {
         let node = &self.node;
         let wait_s = tenths(wait);
         warn!(%node, attempt, wait_s, error = %chain(error), "retrying");
         let mut seen = self.seen();
         seen.state = State::Retrying;
-        if self.once && attempt >= ONCE_RETRIES_MAX {
-            let given_up = format!("{node}: given up after {attempt} tries: {}", chain(error));
+        let failing = seen.failing_since.get_or_insert_with(Instant::now).elapsed();
+        if self.once && (attempt >= ONCE_RETRIES_MAX || failing >= ONCE_FAILING_MAX) {
+            let tries = counted(u64::from(attempt), "try", "tries");
+            let given_up = format!("{node}: given up after {tries}: {}", chain(error));
             seen.gave_up = Some(Failure::message(replicate_exit(error), given_up));
             self.done.send_replace(true);
         }

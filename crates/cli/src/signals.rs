@@ -10,7 +10,24 @@ use crate::{exit::Exit, failure::Failure};
 #[derive(Debug, Clone)]
 pub(crate) struct Shutdown(watch::Receiver<bool>);
 
+/// Asks for a stop.
+#[derive(Debug)]
+pub(crate) struct Requester(watch::Sender<bool>);
+
+impl Requester {
+    /// Asks for it. Whoever is gone needs no telling.
+    pub(crate) fn request(&self) {
+        self.0.send_replace(true);
+    }
+}
+
 impl Shutdown {
+    /// A stop that is asked for by the program itself.
+    pub(crate) fn requestable() -> (Requester, Self) {
+        let (request, requested) = watch::channel(false);
+        (Requester(request), Self(requested))
+    }
+
     /// Completes when a stop is asked for.
     pub(crate) async fn requested(mut self) {
         if self.0.wait_for(|requested| *requested).await.is_err() {
@@ -32,11 +49,11 @@ where
     F: Future<Output = Result<Exit, Failure>>,
 {
     let mut signals = Signals::new().map_err(|error| Failure::unexpected(error, "listen for signals"))?;
-    let (request, requested) = watch::channel(false);
-    let work = work(Shutdown(requested));
+    let (stop, shutdown) = Shutdown::requestable();
+    let work = work(shutdown);
     let signalled = async move {
         signals.next().await;
-        request.send_replace(true);
+        stop.request();
         signals.next().await;
         Ok(Exit::Interrupted)
     };

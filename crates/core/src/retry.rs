@@ -48,6 +48,7 @@ pub fn decide_store(error: &StoreError) -> Decision {
         | Fault::Full
         | Fault::Corrupt
         | Fault::Incompatible
+        | Fault::Unexpected
         | Fault::Drift { .. }
         | Fault::Rejected { .. }
         | Fault::Outside { .. }

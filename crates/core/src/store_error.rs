@@ -42,9 +42,12 @@ pub enum Fault {
     /// Stored bytes are damaged.
     #[error("stored data is damaged: restore the node from a backup or sync it anew")]
     Corrupt,
-    /// What is stored was written by another version, or by something else.
+    /// What is stored was written by another version, or by something else, or the server is too old.
     #[error("the format is not known to this version of oplogsync")]
     Incompatible,
+    /// The server gave an answer, or refused with a code, that is not known here.
+    #[error("the server answered something that oplogsync does not expect")]
+    Unexpected,
     /// The stored checkpoint is not the one that the batch follows: another applier was here.
     #[error("the checkpoint has moved: it is at {found}")]
     CheckpointMoved {

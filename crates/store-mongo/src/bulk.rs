@@ -154,7 +154,7 @@ impl MongoStore {
             let failure = Failure::from_write_error(error);
             let change = match job.changes.get(error.index) {
                 // It is this document that the server does not take.
-                Some(change) if failure.fault == Fault::Incompatible => *change,
+                Some(change) if failure.fault == Fault::Unexpected => *change,
                 _ => return Err(failure),
             };
             if job.action == Action::Insert && error.is_duplicate_of("_id") {

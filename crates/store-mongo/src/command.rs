@@ -172,7 +172,7 @@ fn read_reply(reply: &BsonDocument) -> Result<WriteReply, Failure> {
         let text = |field| concern.get_str(field).unwrap_or_default();
         return Err(Failure::from_code(code, text("codeName"), text("errmsg"), Access::Write));
     }
-    let malformed = || Failure::said(Fault::Incompatible, "the server's reply to a write has an unknown form");
+    let malformed = || Failure::said(Fault::Unexpected, "the server's reply to a write has an unknown form");
     let count = |field| match reply.get(field) {
         None => Ok(0),
         value => number(value).and_then(|n| usize::try_from(n).ok()).ok_or_else(malformed),

@@ -15,7 +15,7 @@ use crate::{
     error::{Access, Failure},
     options::Options,
     scope::Scope,
-    server::Server,
+    server::{Server, ServerError},
     store::{Inner, MongoStore},
     uri::{check_uri, redact},
 };
@@ -24,8 +24,10 @@ use crate::{
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(4_500);
 /// A host that does not accept a connection within this time is taken as not there.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
-/// What the driver says of a server that is too old, and of what is no server.
-const TELLTALES: [&str; 2] = ["requires at least", "invalid reply to a database operation"];
+/// What the driver says of a server that is too old.
+const TOO_OLD: &str = "requires at least";
+/// What the driver says of what is no server.
+const NO_SERVER: &str = "invalid reply to a database operation";
 
 impl MongoStore {
     /// Connects to the deployment at `uri`, as the node `node`.
@@ -34,8 +36,8 @@ impl MongoStore {
     ///
     /// # Errors
     /// [`Fault::Unavailable`] when nothing listens or answers, [`Fault::Denied`] when the login is
-    /// refused, [`Fault::Incompatible`] when what answers is no MongoDB server from 4.2 on or the
-    /// URI is none. No error shows the user or the password.
+    /// refused, [`Fault::Incompatible`] when the server is older than 4.2 or the URI is none,
+    /// [`Fault::Unexpected`] when what answers is no MongoDB server. No error shows the user or the password.
     pub async fn connect(uri: &str, node: &str, scope: Scope, options: Options) -> Result<Self, StoreError> {
         let connecting = Box::pin(async {
             let (client, server) = open(uri, options).await?;
@@ -59,26 +61,36 @@ async fn open(uri: &str, options: Options) -> Result<(Client, Server), Failure> 
     settings.connect_timeout.get_or_insert(options.selection_timeout);
     settings.app_name.get_or_insert_with(|| "oplogsync".to_owned());
     probe(&settings.hosts).await?;
+    let hosts = settings.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let client = Client::with_options(settings).map_err(|error| unusable_uri(&error))?;
-    let hello = run(&client, rawdoc! { "hello": 1 }).await;
+    let hello = run(&client, &hosts, rawdoc! { "hello": 1 }).await;
     let hello = match hello {
         // Before 4.4.2 a server knows the greeting by its old name only.
-        Err(failure) if failure.code == Some(59) => run(&client, rawdoc! { "isMaster": 1 }).await?,
+        Err(failure) if failure.code == Some(59) => run(&client, &hosts, rawdoc! { "isMaster": 1 }).await?,
         hello => hello?,
     };
-    let server = Server::from_hello(&hello).map_err(|error| Failure::new(Fault::Incompatible).because(error))?;
+    let server = Server::from_hello(&hello).map_err(|error| {
+        let fault = match error {
+            ServerError::TooOld { .. } => Fault::Incompatible,
+            ServerError::NotMongo { .. } => Fault::Unexpected,
+        };
+        Failure::new(fault).because(error)
+    })?;
     Ok((client, server))
 }
 
-async fn run(client: &Client, command: RawDocumentBuf) -> Result<RawDocumentBuf, Failure> {
+async fn run(client: &Client, hosts: &str, command: RawDocumentBuf) -> Result<RawDocumentBuf, Failure> {
     let reply = client.database("admin").run_raw_command(command).await.map_err(|error| match error.kind.as_ref() {
         // What a heartbeat met is told by the text of the selection that waited for it only.
-        ErrorKind::ServerSelection { message, .. } if TELLTALES.iter().any(|words| message.contains(words)) => {
+        ErrorKind::ServerSelection { message, .. } if message.contains(TOO_OLD) => {
             Failure::said(Fault::Incompatible, message.clone())
+        }
+        ErrorKind::ServerSelection { message, .. } if message.contains(NO_SERVER) => {
+            Failure::said(Fault::Unexpected, format!("what answers at {hosts} is not a MongoDB server"))
         }
         _ => Failure::from_driver(&error, Access::Read),
     })?;
-    RawDocumentBuf::try_from(&reply).map_err(|error| Failure::new(Fault::Incompatible).because(error))
+    RawDocumentBuf::try_from(&reply).map_err(|error| Failure::new(Fault::Unexpected).because(error))
 }
 
 /// The driver's words about a URI that is not ambiguous do not repeat its password.

@@ -216,7 +216,7 @@ impl MongoStore {
     async fn list_databases(&self) -> Result<Vec<String>, Failure> {
         let command = rawdoc! { "listDatabases": 1, "nameOnly": true };
         let reply = self.run("admin", command, Access::Read, None).await?;
-        let malformed = || Failure::said(Fault::Incompatible, "the server's list of databases has an unknown form");
+        let malformed = || Failure::said(Fault::Unexpected, "the server's list of databases has an unknown form");
         let databases = reply.get_array("databases").map_err(|_| malformed())?;
         let name = |database: &bson::Bson| {
             let name = database.as_document().and_then(|database| database.get_str("name").ok());
@@ -232,7 +232,7 @@ impl MongoStore {
         };
         let mut names = Vec::new();
         self.query(database, command, |collection| {
-            let name = collection.get_str("name").map_err(|error| Failure::new(Fault::Incompatible).because(error))?;
+            let name = collection.get_str("name").map_err(|error| Failure::new(Fault::Unexpected).because(error))?;
             names.push(name.to_owned());
             Ok(Flow::More)
         })

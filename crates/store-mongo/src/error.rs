@@ -146,7 +146,7 @@ fn fault_of_kind(kind: &ErrorKind, access: Access) -> Fault {
         ErrorKind::Io(io) if io.kind() == std::io::ErrorKind::ConnectionRefused => Fault::Unavailable,
         ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. } => lost(access),
         // An unknown kind is not retried blindly: it stops with its own words.
-        _ => Fault::Incompatible,
+        _ => Fault::Unexpected,
     }
 }
 
@@ -159,7 +159,7 @@ fn fault_of_code(code: i32, access: Access) -> Fault {
         // OutOfDiskSpace.
         14031 => Fault::Full,
         code if is_passing(code) => lost(access),
-        _ => Fault::Incompatible,
+        _ => Fault::Unexpected,
     }
 }
 
@@ -199,6 +199,6 @@ mod tests {
         assert_eq!(fault_of_code(13, Access::Write), Fault::Denied);
         assert_eq!(fault_of_code(18, Access::Read), Fault::Denied);
         assert_eq!(fault_of_code(14031, Access::Write), Fault::Full);
-        assert_eq!(fault_of_code(987_654, Access::Write), Fault::Incompatible);
+        assert_eq!(fault_of_code(987_654, Access::Write), Fault::Unexpected);
     }
 }

@@ -37,7 +37,7 @@ impl MongoStore {
                 let document = document.map_err(|error| Failure::new(Fault::Corrupt).because(error))?;
                 let document = document
                     .as_document()
-                    .ok_or_else(|| Failure::said(Fault::Incompatible, "the server's batch holds no documents"))?;
+                    .ok_or_else(|| Failure::said(Fault::Unexpected, "the server's batch holds no documents"))?;
                 if take(document)? == Flow::Enough {
                     return Ok(());
                 }

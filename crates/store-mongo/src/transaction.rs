@@ -173,7 +173,7 @@ fn refused<'a>(job: &Job<'a>, error: &WriteError) -> Result<Tried<'a>, Failure> 
         Some(_) if error.is_duplicate() => Ok(Tried::Unsuitable),
         _ if is_unsuitable(Some(error.code)) => Ok(Tried::Unsuitable),
         _ => Err(match (change, Failure::from_write_error(error)) {
-            (Some(change), failure) if failure.fault == Fault::Incompatible => rejected(change).because(error.clone()),
+            (Some(change), failure) if failure.fault == Fault::Unexpected => rejected(change).because(error.clone()),
             (_, failure) => failure,
         }),
     }

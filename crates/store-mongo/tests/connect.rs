@@ -67,7 +67,9 @@ async fn what_is_no_mongodb_server_is_told_apart() {
     let uri = format!("mongodb://127.0.0.1:{port}");
     let result = tokio::select! { result = connect(&uri) => result, () = serving => unreachable!() };
     let error = result.unwrap_err();
-    assert_eq!(error.fault(), &Fault::Incompatible, "{}", words(&error));
+    let words = words(&error);
+    assert_eq!(error.fault(), &Fault::Unexpected, "{words}");
+    assert!(words.contains(&format!("what answers at 127.0.0.1:{port} is not a MongoDB server")), "{words}");
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ pub enum Durability {
     /// written within the last interval. A primary that loses entries which a replica has applied
     /// makes that replica stop with *the source went back in time*.
     Interval(Duration),
-    /// Nothing but an orderly close. For tests, and for data that can be made again.
+    /// It survives an orderly end only. For tests, and for data that can be made again.
     None,
 }
 

@@ -1,6 +1,9 @@
 //! `run`: replicates from the primary to every replica until stopped.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use oplogsync_core::{
     feed::OplogFeed,
@@ -23,7 +26,7 @@ use crate::{
     failure::Failure,
     holder::holder,
     node::Node,
-    reporter::Reporter,
+    reporter::{ONCE_FAILING_MAX, ONCE_RETRIES_MAX, Reporter},
     show::{chain, tenths},
     signals::Shutdown,
 };
@@ -34,18 +37,28 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 const TRIM_EVERY_MIN: Duration = Duration::from_secs(1);
 /// How often the primary's oplog is trimmed, at least.
 const TRIM_EVERY_MAX: Duration = Duration::from_secs(60);
-/// After how many failures in a row `--once` gives the primary up.
-const ONCE_RETRIES_MAX: u32 = 5;
 
 pub(crate) async fn run(args: &RunArgs, config: &Config, shutdown: Shutdown) -> Result<Exit, Failure> {
     let chosen = config.chosen(&args.node).map_err(|error| Failure::new(Exit::Config, error))?;
-    let work = replicate(args, config, &chosen, shutdown);
-    let Some(limit) = args.timeout else { return Box::pin(work).await };
-    let Ok(ended) = tokio::time::timeout(limit, Box::pin(work)).await else {
-        let limit = humantime::format_duration(limit);
-        return Err(Failure::message(Exit::Behind, format!("not every replica has reached the head within {limit}")));
+    let Some(limit) = args.timeout else { return Box::pin(replicate(args, config, &chosen, shutdown)).await };
+    let (stop, stopped) = Shutdown::requestable();
+    let mut work = Box::pin(replicate(args, config, &chosen, stopped));
+    let late = tokio::select! {
+        biased;
+        ended = &mut work => return ended,
+        () = shutdown.requested() => false,
+        () = tokio::time::sleep(limit) => true,
     };
-    ended
+    // Nothing is cut off: the batches in hand are finished and the leases given back.
+    stop.request();
+    match work.await {
+        Err(graver) if graver.exit() > Exit::Behind => Err(graver),
+        _ if late => {
+            let limit = humantime::format_duration(limit);
+            Err(Failure::message(Exit::Behind, format!("not every replica has reached the head within {limit}")))
+        }
+        ended => ended,
+    }
 }
 
 async fn replicate(
@@ -93,7 +106,7 @@ fn options(config: &Config) -> ReplicatorOptions {
 /// them; `false` when a stop was asked for meanwhile. Another process that writes is welcome: it
 /// has done the same.
 async fn roll_forward(primary: &Node, once: bool, shutdown: &Shutdown) -> Result<bool, Failure> {
-    let mut attempt = 0;
+    let (mut attempt, begun) = (0, Instant::now());
     loop {
         let options = PrimaryOptions { node: primary.name().to_owned(), holder: holder(), ..PrimaryOptions::default() };
         let rolled = async { Box::pin(Primary::open(primary.clone(), SystemHost, options)).await?.close().await };
@@ -106,7 +119,8 @@ async fn roll_forward(primary: &Node, once: bool, shutdown: &Shutdown) -> Result
             return Ok(true);
         }
         attempt += 1;
-        if decide_primary(&error) != Decision::Retry || (once && attempt >= ONCE_RETRIES_MAX) {
+        let given_up = once && (attempt >= ONCE_RETRIES_MAX || begun.elapsed() >= ONCE_FAILING_MAX);
+        if decide_primary(&error) != Decision::Retry || given_up {
             return Err(Failure::primary(error));
         }
         let wait = backoff(attempt, SystemHost.random());

@@ -63,9 +63,9 @@ pub(crate) enum Durability {
     /// A loss of power.
     #[default]
     Fsync,
-    /// A loss of power, but for the last moments.
+    /// The same, but it may lose the last 500 ms.
     Interval,
-    /// The end of the process, usually.
+    /// It survives an orderly end only.
     None,
 }
 

@@ -145,10 +145,21 @@ fn a_uri_can_come_from_a_file_or_from_the_environment() {
 }
 
 #[test]
-fn the_environment_overrides_values_and_a_misspelt_variable_is_refused() {
+fn the_environment_overrides_what_the_file_says() {
+    let folder = Folder::with(&embedded_config(&["db2"], "[oplog]\nkeep = \"1000h\"\n"));
+    folder.run(&["load", "--count", "20"]).expect_code(0);
+    // The oplog is trimmed only if the value of the environment is the one that counts.
+    let variables = [("OPLOGSYNC_OPLOG_KEEP", "1s"), ("OPLOGSYNC_SYNC_POLL_INTERVAL", "100ms")];
+    let running = folder.start_with(&["run", "--log-format", "text"], &variables);
+    folder.wait_for_log("trimmed the oplog");
+    running.signal("-TERM");
+    running.wait().expect_code(0);
+}
+
+#[test]
+fn a_value_of_the_environment_is_checked_and_a_misspelt_variable_is_refused() {
     let folder = Folder::embedded();
     let with = |name, value| folder.run_with(&["check"], &[(name, value)]);
-    with("OPLOGSYNC_SYNC_POLL_INTERVAL", "1s").expect_code(0);
     with("OPLOGSYNC_SYNC_POLL_INTERVAL", "1ms").expect_code(3).says(&["OPLOGSYNC_SYNC_POLL_INTERVAL", "out of bounds"]);
     with("OPLOGSYNC_SYNC_BATCHSIZE", "1").expect_code(3).says(&["OPLOGSYNC_SYNC_BATCHSIZE means nothing"]);
     with("OPLOGSYNC_NODE_DB9_URI", "sled:x").expect_code(3).says(&["OPLOGSYNC_NODE_DB9_URI means nothing"]);

@@ -135,6 +135,33 @@ fn a_goal_that_is_not_reached_in_time_exits_6() {
 }
 
 #[test]
+fn a_run_that_is_out_of_time_finishes_the_batch_and_gives_its_leases_back() {
+    let folder = Folder::with(&embedded_config(&["db2"], "[sync]\nbatch_size = 1\n"));
+    folder.run(&["load", "--count", "3000"]).expect_code(0);
+    folder.run(&["run", "--once", "--timeout", "500ms"]).expect_code(6).says(&["within 500ms"]);
+    let status = folder.run(&["status", "--json"]).expect_code(0).json();
+    let replica = &status["replicas"][0];
+    assert_eq!((&replica["state"], &replica["appliedBy"]), (&json!("behind"), &json!(null)), "{status}");
+}
+
+#[cfg(feature = "mongo")]
+#[test]
+fn a_server_that_takes_connections_and_never_answers_is_given_up_soon() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let uri = format!("mongodb://{}/db9", silent.local_addr().unwrap());
+    let replica = embedded_config(&["db2"], "").replace("sled:data/db2", &uri).replace("data/db1", "data/db9");
+    let primary = embedded_config(&["db2"], "").replace("sled:data/db1", &uri);
+    for (config, code) in [(replica, 5), (primary, 4)] {
+        let folder = Folder::with(&config);
+        if code == 5 {
+            folder.run(&["load", "--count", "5", "--ns", "db9.a"]).expect_code(0);
+        }
+        let answer = folder.run(&["run", "--once"]).expect_code(code);
+        assert!(answer.took < std::time::Duration::from_secs(8), "{answer:#?}");
+    }
+}
+
+#[test]
 fn a_replica_that_comes_after_the_oplog_was_trimmed_is_too_stale_and_exits_8() {
     let folder =
         Folder::with(&embedded_config(&["db2"], "[oplog]\nkeep = \"1s\"\n[sync]\npoll_interval = \"100ms\"\n"));

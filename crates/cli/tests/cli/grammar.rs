@@ -22,6 +22,12 @@ fn the_help_of_status_defines_lag_behind_and_headroom() {
 }
 
 #[test]
+fn the_help_of_run_lists_the_environment_and_the_exit_codes() {
+    let help = Folder::new().run(&["run", "--help"]).expect_code(0);
+    help.shows(&["OPLOGSYNC_NODE_<NAME>_URI", "OPLOGSYNC_OPLOG_KEEP", "history lost or changed"]);
+}
+
+#[test]
 fn the_version_is_told() {
     Folder::new().run(&["--version"]).expect_code(0).shows(&[env!("CARGO_PKG_VERSION")]);
 }

@@ -94,8 +94,14 @@ impl Folder {
 
     /// Starts a run that goes on; its log goes to a file.
     pub(crate) fn start(&self, args: &[&str]) -> Running {
+        self.start_with(args, &[])
+    }
+
+    /// The same with variables in its environment.
+    pub(crate) fn start_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Running {
         let log = fs::File::create(self.path().join("log")).unwrap();
         let mut command = self.command(args);
+        command.envs(variables.iter().copied());
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         Running { child, started: Instant::now() }
     }

@@ -164,7 +164,7 @@ async fn stops_on<N: Nodes>(call: Call, fault: Fault) {
 
 #[test]
 fn faults_that_no_waiting_cures_stop_the_replica() {
-    for fault in [Fault::Corrupt, Fault::Incompatible, Fault::Denied, Fault::Full, Fault::Poisoned] {
+    for fault in [Fault::Corrupt, Fault::Incompatible, Fault::Unexpected, Fault::Denied, Fault::Full, Fault::Poisoned] {
         for call in [Call::Read, Call::Apply] {
             on_every_store!(stops_on(call, fault));
         }

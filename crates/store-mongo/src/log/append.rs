@@ -90,7 +90,7 @@ impl MongoStore {
                     Taken::Freed => {}
                     Taken::Theirs => return Ok(()),
                 },
-                _ => return Err(Failure::said(Fault::Incompatible, "the server did not insert what it was given")),
+                _ => return Err(Failure::said(Fault::Unexpected, "the server did not insert what it was given")),
             }
         }
         Ok(())
@@ -176,7 +176,7 @@ fn too_large(mut failure: Failure, entry: Option<&Entry>) -> Failure {
 fn refused(error: &WriteError, entry: &Entry) -> Failure {
     let failure = Failure::from_write_error(error);
     match (entry.operation().namespace(), entry.operation().doc_id()) {
-        (Some(ns), Some(id)) if failure.fault == Fault::Incompatible => {
+        (Some(ns), Some(id)) if failure.fault == Fault::Unexpected => {
             Failure::new(Fault::Rejected { ns: ns.clone(), id, index: entry.position().index }).because(error.clone())
         }
         _ => failure,
