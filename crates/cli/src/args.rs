@@ -5,35 +5,11 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use oplogsync_core::{ids::OpId, namespace::Namespace};
 
-use crate::{config::duration, exit::EXIT_CODES};
-
-const EXAMPLES: &str = "\
-Examples:
-  oplogsync demo                      3 embedded nodes, no mongod needed
-  oplogsync init > oplogsync.toml     a commented configuration
-  oplogsync run -c oplogsync.toml     replicate until stopped
-  oplogsync status                    state and lag of every replica
-  oplogsync verify --json             exit 7 on any difference
-";
-
-const DEFINITIONS: &str = "\
-Definitions:
-  lag       optime of the primary's newest entry less that of the replica's last applied entry;
-            0 when nothing is left to apply, unknown when a node does not answer, never negative
-  behind    entries that are left to apply
-  headroom  entries that are left before the primary's oplog no longer reaches back to the replica
-  optime    seconds.increment, as in MongoDB
-";
-
-const ENVIRONMENT: &str = "\
-Environment, which overrides the configuration file:
-  OPLOGSYNC_CONFIG                      the configuration file
-  OPLOGSYNC_NODE_<NAME>_URI, _URI_FILE  a node's uri, or the file that holds it; `-` in a name is written `_`
-  OPLOGSYNC_SYNC_POLL_INTERVAL          [sync] poll_interval
-  OPLOGSYNC_SYNC_BATCH_SIZE             [sync] batch_size
-  OPLOGSYNC_OPLOG_KEEP                  [oplog] keep
-  OPLOGSYNC_LOG, OPLOGSYNC_LOG_FORMAT   [log] level, [log] format
-";
+use crate::{
+    config::duration,
+    exit::EXIT_CODES,
+    help::{DEFINITIONS, ENVIRONMENT, EXAMPLES},
+};
 
 /// Replicate a primary's operation log to its replicas, incrementally and idempotently
 #[derive(Debug, Parser)]
