@@ -8,5 +8,6 @@ pub mod faulty;
 pub mod fuzzing;
 pub mod manual_host;
 pub mod random;
+pub mod sim;
 pub mod strategies;
 pub mod suite;

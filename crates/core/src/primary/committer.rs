@@ -172,7 +172,10 @@ impl<S: Log + Documents + Leases + Clone> Committer<S> {
             let at = group.position(entry);
             if entry < count {
                 job.answer(match (answer, applied) {
-                    (Ok(_), Err(source)) => Err(WriteError::NotApplied { at, source: Arc::clone(source) }),
+                    (Ok(Written { entry: Some((at, _)), .. }), Err(source)) => {
+                        Err(WriteError::NotApplied { at, source: Arc::clone(source) })
+                    }
+                    // What has no entry of its own is answered from the log, which holds.
                     (answer, _) => answer,
                 });
                 continue;

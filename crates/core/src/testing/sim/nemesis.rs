@@ -1,0 +1,157 @@
+//! What makes things go wrong, now and then, until all has to be quiet.
+
+use super::{
+    fault::FaultKind,
+    network::Cut,
+    process::{Node, Process},
+    processes,
+    world::{MILLI, Micros, SECOND, Sim, World},
+};
+
+/// The faults that come from here. The others happen to single messages, or follow from these.
+const INFLICTED: [FaultKind; 9] = [
+    FaultKind::ProcessCrash,
+    FaultKind::NodeCrash,
+    FaultKind::Partition,
+    FaultKind::OneWayPartition,
+    FaultKind::SlowNode,
+    FaultKind::ClockJump,
+    FaultKind::ClockDrift,
+    FaultKind::Pause,
+    FaultKind::FullDisk,
+];
+/// A pause that is longer than the leases live.
+const LONG_PAUSE: Micros = 6 * SECOND;
+
+/// Makes things go wrong until it is stopped.
+pub(super) async fn nemesis(sim: Sim) {
+    loop {
+        let wait = {
+            let mut world = sim.world();
+            let calm = world.schedule.calm();
+            (10 + world.random.nemesis.below(500)) * MILLI * calm.min(4)
+        };
+        sim.sleep(wait).await;
+        let mut world = sim.world();
+        let chosen = usize::try_from(world.random.nemesis.below(INFLICTED.len() as u64)).unwrap_or(0);
+        if let Some(kind) = INFLICTED.get(chosen).copied().filter(|kind| world.may(*kind)) {
+            let restart = world.inflict(kind);
+            drop(world);
+            if let Some((process, delay)) = restart {
+                start_later(&sim, process, delay);
+            }
+        }
+    }
+}
+
+/// Kills a program or the server of a node, and starts it again after a while.
+pub(super) fn crash(sim: &Sim, process: Process) {
+    let restart = sim.world().crash_process(process);
+    if let Some((process, delay)) = restart {
+        start_later(sim, process, delay);
+    }
+}
+
+fn start_later(sim: &Sim, process: Process, delay: Micros) {
+    let later = sim.clone();
+    sim.start(Process::Network, async move {
+        later.sleep(delay).await;
+        match process {
+            Process::Server(node) => later.world().node_mut(node).is_up = true,
+            program => processes::start(&later, program),
+        }
+    });
+}
+
+impl World {
+    /// Makes one thing go wrong; returns what is to be started again, and when.
+    fn inflict(&mut self, kind: FaultKind) -> Option<(Process, Micros)> {
+        let program = self.some(&Process::PROGRAMS);
+        let node = self.some(&Node::ALL);
+        let (short, long) = (self.up_to(3 * SECOND), self.up_to(10 * SECOND));
+        match kind {
+            FaultKind::ProcessCrash => return self.crash_process(program),
+            FaultKind::NodeCrash => return self.crash_process(Process::Server(node)),
+            FaultKind::Partition => {
+                self.cut(Cut { process: program, node, requests: true, replies: true, until: self.now + long });
+                self.tell(|| format!("nothing passes between {program} and {}", node.name()));
+            }
+            FaultKind::OneWayPartition => {
+                let requests = self.random.nemesis.below(2) == 0;
+                self.cut(Cut { process: program, node, requests, replies: !requests, until: self.now + long });
+                let what = if requests { "requests" } else { "replies" };
+                self.tell(|| format!("no {what} pass between {program} and {}", node.name()));
+            }
+            FaultKind::SlowNode => {
+                self.node_mut(node).slow_until = self.now + short;
+                self.tell(|| format!("{} is slow", node.name()));
+            }
+            FaultKind::FullDisk => {
+                self.node_mut(node).full_until = self.now + short;
+                self.tell(|| format!("{} has no space left", node.name()));
+            }
+            FaultKind::Pause => {
+                let pause = if long % 2 == 0 { LONG_PAUSE + long / 2 } else { short };
+                let until = self.now + pause;
+                if pause >= LONG_PAUSE {
+                    self.count(FaultKind::Pause);
+                }
+                if let Some(condition) = self.condition_mut(program) {
+                    condition.paused_until = until;
+                }
+                self.tell(|| format!("{program} stands still for {} ms", pause / MILLI));
+            }
+            FaultKind::ClockJump => {
+                let sizes = [SECOND, 60 * SECOND, 3_600 * SECOND, 365 * 24 * 3_600 * SECOND];
+                let size = self.some(&sizes);
+                let jump = i64::try_from(self.up_to(size)).unwrap_or(0);
+                let jump = if short % 2 == 0 { jump } else { -jump };
+                self.count(FaultKind::ClockJump);
+                if let Some(condition) = self.condition_mut(program) {
+                    condition.clock_offset = jump;
+                }
+                self.tell(|| format!("the clock of {program} is now {jump} µs wrong"));
+            }
+            FaultKind::ClockDrift => {
+                let drift = i64::try_from(self.random.nemesis.below(201)).unwrap_or(0) - 100;
+                self.count(FaultKind::ClockDrift);
+                if let Some(condition) = self.condition_mut(program) {
+                    condition.clock_drift = drift;
+                }
+                self.tell(|| format!("the clock of {program} drifts by {drift} thousandths"));
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// Kills something that runs; returns when it is to start again.
+    fn crash_process(&mut self, process: Process) -> Option<(Process, Micros)> {
+        let delay = self.up_to(3 * SECOND);
+        match process {
+            Process::Server(node) if self.node(node).is_up => self.crash(node),
+            Process::Server(_) => return None,
+            program => {
+                if !self.stop_program(program) {
+                    return None;
+                }
+                self.count(FaultKind::ProcessCrash);
+                self.tell(|| format!("{program} is killed"));
+            }
+        }
+        Some((process, delay))
+    }
+
+    fn up_to(&mut self, most: Micros) -> Micros {
+        self.random.nemesis.below(most) + 1
+    }
+
+    fn some<T: Copy>(&mut self, all: &[T]) -> T
+    where
+        T: Copy,
+    {
+        let chosen = usize::try_from(self.random.nemesis.below(all.len() as u64)).unwrap_or(0);
+        // The slices are constants, and not empty.
+        all.get(chosen).copied().unwrap_or_else(|| unreachable!("a number below the length"))
+    }
+}

@@ -1,0 +1,169 @@
+//! [`Schedule`]: one run of the simulator, as a seed and a few numbers say.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::{
+    executor::Executor,
+    fault::{Counts, Faults},
+    process::Node,
+    processes,
+    world::{Micros, SECOND, Sim, Watcher, World},
+};
+
+/// How long everything may take to get in step once all faults have stopped: several leases that
+/// have to lapse one after the other, and the longest wait before a retry.
+const LIVE_WITHIN: Micros = 300 * SECOND;
+
+/// One run of the simulator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schedule {
+    /// Decides everything that is left to chance.
+    pub seed: u64,
+    /// For how many steps things go wrong. A step is one poll of one task.
+    pub steps: u64,
+    /// What may go wrong.
+    pub faults: Faults,
+    /// A step before which something is killed, and what: the programs first, then the nodes.
+    pub kill: Option<(u64, usize)>,
+}
+
+/// What a run has shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// How many steps it took, the quiet end included.
+    pub steps: u64,
+    /// A hash of everything that happened: equal for equal runs.
+    pub trace: u64,
+    /// How often each fault happened.
+    pub counts: Counts,
+    /// Writes that were acknowledged.
+    pub acknowledged: u64,
+    /// Writes that were refused, for example an insert of a document that exists.
+    pub refused: u64,
+    /// Writes whose outcome their callers never learned.
+    pub unknown: u64,
+    /// Replicas that stopped because the log was trimmed beyond them, as bounded retention may do.
+    pub stale: u64,
+    /// The first law that was broken.
+    pub violation: Option<Violation>,
+}
+
+/// A broken law.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which one.
+    pub law: &'static str,
+    /// At which step.
+    pub step: u64,
+    /// How.
+    pub what: String,
+}
+
+impl std::fmt::Display for Violation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} broken at step {}: {}", self.law, self.step, self.what)
+    }
+}
+
+impl Schedule {
+    /// The schedule of a seed, with all faults.
+    pub fn new(seed: u64) -> Self {
+        Self { seed, steps: 600 + seed % 7 * 100, faults: Faults::all(), kill: None }
+    }
+
+    /// Runs it to its end, or to the first violation.
+    pub fn run(&self) -> Report {
+        self.run_watched(None)
+    }
+
+    /// The same, with everything that happens told line by line.
+    pub fn watch(&self, watcher: impl FnMut(&str) + Send + 'static) -> Report {
+        self.run_watched(Some(Box::new(watcher)))
+    }
+
+    /// How rare faults are: some schedules are wild, some nearly calm.
+    pub(super) fn calm(&self) -> u64 {
+        [1, 1, 3, 20].get(usize::try_from(self.seed % 4).unwrap_or(0)).copied().unwrap_or(1)
+    }
+
+    /// Whether the log keeps what its replicas need; otherwise only what is young.
+    pub(super) fn retains(&self) -> bool {
+        self.seed % 10 != 0
+    }
+
+    fn run_watched(&self, watcher: Option<Watcher>) -> Report {
+        let sim = Sim::new(*self, watcher);
+        let panicked = catch_unwind(AssertUnwindSafe(|| run(&sim))).is_err();
+        let mut world = sim.world();
+        if panicked {
+            world.oracle.report("no panic", || "a panic, see above".to_owned());
+        }
+        let violation = world.violation();
+        Report {
+            steps: world.steps,
+            trace: world.trace,
+            counts: world.counts,
+            acknowledged: world.oracle.acknowledged,
+            refused: world.oracle.refused,
+            unknown: world.oracle.unknown,
+            stale: world.stale.len() as u64,
+            violation,
+        }
+    }
+}
+
+/// Things go wrong for a while; then nothing does any more, and all has to come right.
+fn run(sim: &Sim) {
+    let mut executor = Executor::new(sim.clone());
+    processes::start_all(sim);
+    let mut quiet_since = None;
+    while executor.step() {
+        let mut world = sim.world();
+        if world.oracle.violation().is_some() {
+            return;
+        }
+        match quiet_since {
+            None if world.steps >= world.schedule.steps => {
+                quiet_since = Some(world.now);
+                world.begin_quiet();
+            }
+            None => {}
+            Some(_) if world.has_converged() => return,
+            Some(since) if world.now > since + LIVE_WITHIN => {
+                let state = world.progress();
+                return world.oracle.report("L10 live", || state);
+            }
+            Some(_) => {}
+        }
+    }
+    sim.world().oracle.report("L10 live", || "nothing is left that could run".to_owned());
+}
+
+impl World {
+    fn begin_quiet(&mut self) {
+        self.tell(|| "all faults stop".to_owned());
+        self.quiet = true;
+        self.mend();
+        for node in &mut self.nodes {
+            (node.full_until, node.slow_until) = (0, 0);
+        }
+    }
+
+    /// Whether a last write is acknowledged and every replica that has not stopped is at the head.
+    fn has_converged(&self) -> bool {
+        let head = self.oracle.head();
+        let is_there = |node: &Node| self.node(*node).durable.applied() == head || self.is_stale(*node);
+        self.has_ended && Node::ALL.iter().all(is_there)
+    }
+
+    fn progress(&self) -> String {
+        let applied = Node::ALL.map(|node| self.node(node).durable.applied());
+        let (head, ended) = (self.oracle.head(), self.has_ended);
+        format!("the head is {head}, the nodes are at {applied:?}, a last write was acknowledged: {ended}")
+    }
+
+    fn violation(&self) -> Option<Violation> {
+        let broken = self.oracle.violation()?;
+        Some(Violation { law: broken.law, step: self.steps, what: broken.what.clone() })
+    }
+}

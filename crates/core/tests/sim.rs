@@ -1,0 +1,25 @@
+//! The simulator over many schedules.
+use oplogsync_core::testing::sim::{FaultKind, Schedule, explore, shrink};
+
+#[test]
+fn whatever_the_schedule_the_laws_hold() {
+    let start = std::time::Instant::now();
+    let count = std::env::var("OPLOGSYNC_SCHEDULES").map_or(1000, |text| text.parse().unwrap());
+    let findings = explore(0, count, Schedule::new);
+    eprintln!("{:?} {} schedules {} steps, min {}, acked {} refused {} unknown {} stale {}", start.elapsed(), findings.schedules, findings.steps, findings.steps_min, findings.acknowledged, findings.refused, findings.unknown, findings.stale);
+    for kind in FaultKind::ALL { eprintln!("{kind:<20} {}", findings.counts.of(*kind)); }
+    if let Some((schedule, violation)) = findings.violation {
+        eprintln!("{schedule:?}: {violation}");
+        let small = shrink(schedule);
+        eprintln!("{small:?}: {:?}", small.faults.iter().collect::<Vec<_>>());
+        small.watch(|line| eprintln!("{line}"));
+        panic!();
+    }
+}
+
+#[test]
+fn watch_one() {
+    let Ok(seed) = std::env::var("OPLOGSYNC_SEED") else { return };
+    let report = Schedule::new(seed.parse().unwrap()).watch(|line| eprintln!("{line}"));
+    eprintln!("{report:?}");
+}
