@@ -43,7 +43,7 @@ pub mod retry;
 mod schedule_tests;
 mod sort_key;
 pub mod store_error;
-#[cfg(feature = "testing")]
+#[cfg(any(feature = "testing", feature = "simulator"))]
 pub mod testing;
 pub mod update;
 pub mod verify;

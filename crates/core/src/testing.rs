@@ -1,13 +1,21 @@
 //! What tests of stores, of this crate and of the program share (feature `testing`): the
 //! conformance suite that every store passes, a wrapper that makes any store fail on demand, a
-//! machine under the test's control, and strategies for property tests.
+//! machine under the test's control, strategies for property tests, and the simulator (feature
+//! `simulator`, for the program too).
 
+#[cfg(feature = "testing")]
 pub mod chain;
+#[cfg(feature = "testing")]
 pub mod documents;
+#[cfg(feature = "testing")]
 pub mod faulty;
+#[cfg(feature = "testing")]
 pub mod fuzzing;
+#[cfg(feature = "testing")]
 pub mod manual_host;
 pub mod random;
 pub mod sim;
+#[cfg(feature = "testing")]
 pub mod strategies;
+#[cfg(feature = "testing")]
 pub mod suite;

@@ -23,3 +23,10 @@ fn watch_one() {
     let report = Schedule::new(seed.parse().unwrap()).watch(|line| eprintln!("{line}"));
     eprintln!("{report:?}");
 }
+
+#[test]
+fn seed_loses() {
+    use oplogsync_core::testing::sim::Algorithm;
+    let findings = explore(0, 1000, |seed| Schedule { algorithm: Algorithm::Seed, ..Schedule::new(seed) });
+    eprintln!("seed: acked {} lost {} violation {:?}", findings.acknowledged, findings.lost, findings.violation);
+}

@@ -25,6 +25,7 @@ mod oracle;
 mod process;
 mod processes;
 mod schedule;
+mod seed_algorithm;
 mod server;
 mod shrink;
 mod timeline;
@@ -34,6 +35,6 @@ mod world;
 pub use self::{
     explore::{Findings, explore},
     fault::{Counts, FaultKind, Faults},
-    schedule::{Report, Schedule, Violation},
+    schedule::{Algorithm, Report, Schedule, Violation},
     shrink::shrink,
 };

@@ -104,6 +104,7 @@ impl Log for SimStore {
 
     async fn trim(&self, floor: &Anchor) -> Result<(), StoreError> {
         let floor = *floor;
+        self.sim.world().note_floor(floor.position.index);
         self.call(Access::Write, "trim the log", move |server| server.trim(floor)).await
     }
 

@@ -10,6 +10,7 @@ use std::{
 };
 
 use super::{
+    nemesis,
     process::Process,
     world::{Sim, Task},
 };
@@ -95,6 +96,10 @@ impl Executor {
 
     /// Stops and starts what the world asks for.
     fn obey(&mut self) {
+        let doomed = std::mem::take(&mut self.sim.world().doomed);
+        for node in doomed {
+            nemesis::crash(&self.sim, Process::Server(node));
+        }
         loop {
             let (killed, started) = {
                 let mut world = self.sim.world();

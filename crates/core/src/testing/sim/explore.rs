@@ -30,6 +30,8 @@ pub struct Findings {
     pub refused: u64,
     /// Writes whose outcome their callers never learned.
     pub unknown: u64,
+    /// Acknowledged writes that a replica, not too stale, does not hold in the end.
+    pub lost: u64,
     /// Replicas that stopped as too stale.
     pub stale: u64,
     /// The violation with the smallest seed of those that were found.
@@ -45,6 +47,7 @@ impl Findings {
         self.acknowledged += report.acknowledged;
         self.refused += report.refused;
         self.unknown += report.unknown;
+        self.lost += report.lost;
         self.stale += report.stale;
         let is_earlier = self.violation.as_ref().is_none_or(|(found, _)| schedule.seed < found.seed);
         if let Some(violation) = report.violation.filter(|_| is_earlier) {

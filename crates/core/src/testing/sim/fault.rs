@@ -57,7 +57,7 @@ fault_kinds! {
     Pause = "pause",
     /// A second primary writes the same log.
     SecondWriter = "second-writer",
-    /// A second replicator wants the same target.
+    /// A replicator finds that another one holds its target.
     RivalReplicator = "rival-replicator",
     /// The log is trimmed while a reader or a writer is at it.
     RetentionRace = "retention-race",

@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use super::{
     fault::FaultKind,
     node::{Change, State},
+    oracle::Moment,
     process::{Node, Process},
+    schedule::Algorithm,
     world::{Micros, World},
 };
 use crate::{store_error::Fault, testing::random::Random};
@@ -23,6 +25,8 @@ pub(super) struct Journal {
     /// as a standalone server does.
     pub(super) is_atomic: bool,
     pub(super) is_up: bool,
+    /// After how many more writes it dies, if it does.
+    pub(super) dies_after: Option<u64>,
     pub(super) full_until: Micros,
     pub(super) slow_until: Micros,
     /// Requests that are being served now.
@@ -54,6 +58,7 @@ impl Journal {
             synced: Ticket::default(),
             is_atomic: random.below(2) == 0,
             is_up: true,
+            dies_after: None,
             full_until: 0,
             slow_until: 0,
             readers: 0,
@@ -104,11 +109,23 @@ impl World {
             journal.visible.apply(change);
         }
         journal.written.0 += 1;
+        if let Some(left) = &mut journal.dies_after {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                journal.dies_after = None;
+                self.doomed.push(node);
+            }
+        }
+        let journal = self.node_mut(node);
         let ticket = journal.written;
         self.mix(ticket.0 << 8 | node.0 as u64);
+        // The seed's algorithm knows no laws.
+        let checks = self.schedule.algorithm == Algorithm::Oplogsync;
         let Self { oracle, nodes, .. } = self;
         if let Some(journal) = nodes.get_mut(node.0) {
-            oracle.check_visible(node, &journal.visible, &changes);
+            if checks {
+                oracle.check_visible(node, &journal.visible, &changes);
+            }
             journal.unsynced.push_back(Group { request, changes });
         }
         Ok(ticket)
@@ -116,16 +133,16 @@ impl World {
 
     /// Everything up to this write is durable from now on.
     pub(super) fn sync(&mut self, node: Node, ticket: Ticket) {
-        let retains = self.schedule.retains();
+        let applied = self.nodes.each_ref().map(|journal| journal.durable.applied());
+        let moment = Moment { now: self.now, applied, retains: self.schedule.retains() };
         let Self { oracle, nodes, .. } = self;
-        let targets = nodes.each_ref().map(|journal| journal.durable.applied());
         let Some(journal) = nodes.get_mut(node.0) else { return };
         while journal.synced < ticket
             && let Some(group) = journal.unsynced.pop_front()
         {
             journal.synced.0 += 1;
             for change in &group.changes {
-                oracle.check_durable(node, &journal.durable, change, targets, retains);
+                oracle.check_durable(node, &journal.durable, change, moment);
                 journal.durable.apply(change);
             }
         }
@@ -140,12 +157,16 @@ impl World {
         } else {
             unsynced
         };
+        let wants_torn = self.random.nemesis.below(2) == 0;
         let journal = self.node_mut(node);
         let request = |at: usize| journal.unsynced.get(at).map(|group| group.request);
         let is_torn = |kept: usize| kept > 0 && kept < unsynced && request(kept - 1) == request(kept);
         while !may_tear && is_torn(kept) {
             kept -= 1;
         }
+        // Chance alone seldom meets the middle of a request.
+        let torn = (0..unsynced).find(|kept| is_torn(*kept)).filter(|_| may_lose && may_tear && wants_torn);
+        let kept = torn.unwrap_or(kept);
         let is_torn = is_torn(kept);
         let last = Ticket(journal.synced.0 + kept as u64);
         self.sync(node, last);
@@ -154,6 +175,7 @@ impl World {
         journal.written = journal.synced;
         journal.visible = journal.durable.clone();
         journal.is_up = false;
+        journal.dies_after = None;
         (journal.readers, journal.appenders) = (0, 0);
         self.killed.push(Process::Server(node));
         self.count(FaultKind::NodeCrash);

@@ -71,6 +71,8 @@ impl World {
         let (short, long) = (self.up_to(3 * SECOND), self.up_to(10 * SECOND));
         match kind {
             FaultKind::ProcessCrash => return self.crash_process(program),
+            // In the middle of what it is about to do, or now.
+            FaultKind::NodeCrash if short % 4 > 0 => self.node_mut(node).dies_after = Some(1 + long % 8),
             FaultKind::NodeCrash => return self.crash_process(Process::Server(node)),
             FaultKind::Partition => {
                 self.cut(Cut { process: program, node, requests: true, replies: true, until: self.now + long });

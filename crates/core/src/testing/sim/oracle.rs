@@ -7,6 +7,7 @@ use super::{
     process::Node,
     timeline::Timeline,
     workload,
+    world::Micros,
 };
 use crate::{
     batch::check_follows,
@@ -26,6 +27,10 @@ pub(super) struct Oracle {
     positions: BTreeMap<OpId, u64>,
     timeline: Timeline,
     asked: BTreeMap<OpId, Asked>,
+    /// Since when the log knows a replica.
+    registered: BTreeMap<String, Micros>,
+    /// When the trim began that chose a floor.
+    trims: BTreeMap<u64, Micros>,
     /// The newest durable checkpoint of each node.
     checkpoints: BTreeMap<Node, u64>,
     pub(super) acknowledged: u64,
@@ -50,7 +55,22 @@ pub(super) struct Broken {
     pub(super) what: String,
 }
 
+/// What else holds at the moment of a change.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) now: Micros,
+    /// How far each node has come, durably.
+    pub(super) applied: [u64; Node::ALL.len()],
+    /// Whether the log keeps what registered replicas need.
+    pub(super) retains: bool,
+}
+
 impl Oracle {
+    /// Notes that a trim that began at `began` is to move the floor to `index`.
+    pub(super) fn choose_floor(&mut self, index: u64, began: Micros) {
+        self.trims.entry(index).or_insert(began);
+    }
+
     /// Notes a violation; the first one counts.
     pub(super) fn report(&mut self, law: &'static str, what: impl FnOnce() -> String) {
         if self.violation.is_none() {
@@ -184,8 +204,7 @@ impl Oracle {
         node: Node,
         before: &State,
         change: &Change,
-        applied: [u64; Node::ALL.len()],
-        retains: bool,
+        moment: Moment,
     ) {
         match change {
             Change::CreateLog(log) => self.log = self.log.or(Some(*log)),
@@ -193,10 +212,15 @@ impl Oracle {
                 self.check_once(entry, before.log.as_ref().map_or(0, |log| log.floor.position.index));
                 self.check_entry(entry);
             }
+            Change::Acknowledge(replica, _) => {
+                self.registered.entry(replica.clone()).or_insert(moment.now);
+            }
             Change::Floor(floor) => {
-                let registered = |replica: &Node| before.acknowledgements.contains_key(replica.name());
-                let needed = Node::ALL.into_iter().zip(applied);
-                let needed = needed.filter(|(replica, _)| *replica == node || (retains && registered(replica)));
+                // Who registers while a trim is under way comes too late for it.
+                let began = self.trims.get(&floor.position.index).copied().unwrap_or(moment.now);
+                let counts = |replica: &Node| self.registered.get(replica.name()).is_some_and(|since| *since <= began);
+                let needed = Node::ALL.into_iter().zip(moment.applied);
+                let needed = needed.filter(|(replica, _)| *replica == node || (moment.retains && counts(replica)));
                 if let Some((replica, at)) = needed.min_by_key(|(_, at)| *at)
                     && at < floor.position.index
                 {

@@ -9,6 +9,8 @@ use super::{
     machine::Machine,
     nemesis::nemesis,
     process::{Node, Process},
+    schedule::Algorithm,
+    seed_algorithm::{master, slave},
     workload::some_write,
     world::{MILLI, SECOND, Sim, World},
 };
@@ -48,6 +50,13 @@ pub(super) fn start(sim: &Sim, program: Process) {
         return;
     }
     let of = sim.clone();
+    if sim.world().schedule.algorithm == Algorithm::Seed {
+        return match program {
+            Process::Primary(0) => sim.start(program, master(of)),
+            Process::Replicator(number @ 0..2) => sim.start(program, slave(of, number)),
+            _ => {}
+        };
+    }
     match program {
         Process::Primary(number) => sim.start(program, primary(of, number)),
         Process::Replicator(number) => sim.start(program, replicator(of, number)),
@@ -81,6 +90,11 @@ impl World {
     /// Whether a primary has nothing left to do: the first one writes until the end.
     fn needs_no_more_writes(&self, number: usize) -> bool {
         self.quiet && (number > 0 || self.has_ended)
+    }
+
+    /// Notes when a trim begins.
+    fn begin_trim(&mut self) {
+        self.trim_began = self.now;
     }
 
     /// How many replicas the log knows.
@@ -122,6 +136,7 @@ async fn primary(sim: Sim, number: usize) {
                 tokio::join!(
                     writer(&sim, &machine, &primary),
                     writer(&sim, &machine, &primary),
+                    writer(&sim, &machine, &primary),
                     writer(&sim, &machine, &primary)
                 );
                 if sim.world().quiet && number == 0 {
@@ -142,8 +157,9 @@ async fn primary(sim: Sim, number: usize) {
 
 /// Some writes, some of them abandoned in the middle, some of them tried again.
 async fn writer(sim: &Sim, machine: &Machine, primary: &SimPrimary) {
-    for _ in 0..=below(sim, 6) {
-        let pause = below(sim, 100) * MILLI;
+    for _ in 0..=below(sim, 20) {
+        // Many come at once, so that they share an append.
+        let pause = below(sim, 4) / 3 * below(sim, 100) * MILLI;
         sim.sleep(pause).await;
         if sim.world().quiet {
             return;
@@ -271,7 +287,7 @@ async fn replicator(sim: Sim, number: usize) {
         let options = ReplicatorOptions {
             holder: process.to_string(),
             limits: some_limits(&sim),
-            poll_interval: Duration::from_millis(50 + below(&sim, 500)),
+            poll_interval: Duration::from_millis(100 + below(&sim, 1_500)),
             ..ReplicatorOptions::default()
         };
         let feed = OplogFeed::new(source.clone(), Node::SOURCE.name());
@@ -295,6 +311,9 @@ async fn replicator(sim: Sim, number: usize) {
 /// Whether a replicator that has stopped is started again.
 fn check_replicator(sim: &Sim, node: Node, error: &ReplicateError) -> bool {
     let mut world = sim.world();
+    if matches!(error, ReplicateError::Target(error) if matches!(error.fault(), Fault::Busy { .. })) {
+        world.count(FaultKind::RivalReplicator);
+    }
     let floor = world.node(Node::SOURCE).durable.log.as_ref().map_or(0, |log| log.floor.position.index);
     let applied = world.node(node).durable.applied();
     match error {
@@ -303,6 +322,8 @@ fn check_replicator(sim: &Sim, node: Node, error: &ReplicateError) -> bool {
             world.stale.push(node);
             false
         }
+        // An apply of its own, long given up, has arrived since it looked: it starts again.
+        ReplicateError::Feed(FeedError::TooStale { checkpoint, .. }) if checkpoint.index < floor => true,
         _ => {
             let at = format!("{} at {applied}, the floor at {floor}", node.name());
             world.oracle.report("L9 loud", || format!("{at} stops without a reason: {error:?}"));
@@ -315,7 +336,7 @@ async fn retention(sim: Sim) {
     let (machine, store) =
         (Machine::new(&sim, Process::Retention), SimStore::new(&sim, Process::Retention, Node::SOURCE));
     loop {
-        machine.sleep(Duration::from_millis(200 + below(&sim, 1_500))).await;
+        machine.sleep(Duration::from_millis(20 + below(&sim, 300))).await;
         if sim.world().registered() < 2 && below(&sim, 20) > 0 {
             // Whoever is not registered yet would be too stale from the start.
             continue;
@@ -326,6 +347,7 @@ async fn retention(sim: Sim) {
         } else {
             Retention::Bounded { age: age * 10 }
         };
+        sim.world().begin_trim();
         if let Err(error) = trim(&store, retention, machine.now()).await
             && !passes(error.fault())
         {

@@ -2,7 +2,6 @@
 
 use bson::{RawBson, RawDocument, RawDocumentBuf, rawdoc};
 
-use super::node::Place;
 use crate::{
     doc_id::DocId, document::Document, entry::Operation, namespace::Namespace, testing::random::Random, write::Write,
 };
@@ -65,11 +64,6 @@ pub(super) fn after(operation: &Operation) -> Option<Document> {
         Operation::Insert { document, .. } | Operation::Update { document, .. } => Some(document.clone()),
         Operation::Delete { .. } | Operation::Noop | Operation::NewTerm => None,
     }
-}
-
-/// The place that an operation touches.
-pub(super) fn place(operation: &Operation) -> Option<Place> {
-    Some((operation.namespace()?.clone(), operation.doc_id()?))
 }
 
 fn number(document: &RawDocument) -> Option<i32> {

@@ -60,6 +60,8 @@ pub(super) struct World {
     /// What is to be started, and what is to be stopped, once the running poll is over.
     pub(super) started: Vec<(Process, Task)>,
     pub(super) killed: Vec<Process>,
+    /// Nodes that die once the running poll is over.
+    pub(super) doomed: Vec<Node>,
     /// The programs that run.
     pub(super) running: Vec<Process>,
     /// Replicas that have stopped because the log no longer holds what they need.
@@ -67,6 +69,10 @@ pub(super) struct World {
     /// Writes whose outcome nobody knows.
     pub(super) unresolved: Vec<(OpId, Write)>,
     pub(super) writes: u64,
+    /// What the seed's algorithm has acknowledged.
+    pub(super) acknowledged_by_seed: Vec<i32>,
+    /// When the last trim began.
+    pub(super) trim_began: Micros,
     /// Whether a write was acknowledged after all faults had stopped.
     pub(super) has_ended: bool,
     timers: BinaryHeap<Timer>,
@@ -128,6 +134,11 @@ impl World {
         (is_due && chosen < self.unresolved.len()).then(|| self.unresolved.swap_remove(chosen))
     }
 
+    /// Notes the floor that the running trim has chosen.
+    pub(super) fn note_floor(&mut self, index: u64) {
+        self.oracle.choose_floor(index, self.trim_began);
+    }
+
     pub(super) fn condition(&self, process: Process) -> Condition {
         self.conditions.get(process.index()).copied().unwrap_or_default()
     }
@@ -175,10 +186,13 @@ impl Sim {
             trace: 0,
             started: Vec::new(),
             killed: Vec::new(),
+            doomed: Vec::new(),
             running: Vec::new(),
             stale: Vec::new(),
             unresolved: Vec::new(),
             writes: 0,
+            acknowledged_by_seed: Vec::new(),
+            trim_began: 0,
             has_ended: false,
             timers: BinaryHeap::new(),
             timers_set: 0,
