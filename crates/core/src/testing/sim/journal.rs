@@ -27,6 +27,8 @@ pub(super) struct Journal {
     pub(super) is_up: bool,
     /// After how many more writes it dies, if it does.
     pub(super) dies_after: Option<u64>,
+    /// Whether it dies in the middle of the next request that is more than one write.
+    pub(super) dies_within: bool,
     pub(super) full_until: Micros,
     pub(super) slow_until: Micros,
     /// Requests that are being served now.
@@ -59,6 +61,7 @@ impl Journal {
             is_atomic: random.below(2) == 0,
             is_up: true,
             dies_after: None,
+            dies_within: false,
             full_until: 0,
             slow_until: 0,
             readers: 0,
@@ -109,12 +112,11 @@ impl World {
             journal.visible.apply(change);
         }
         journal.written.0 += 1;
-        if let Some(left) = &mut journal.dies_after {
-            *left = left.saturating_sub(1);
-            if *left == 0 {
-                journal.dies_after = None;
-                self.doomed.push(node);
-            }
+        journal.dies_after = journal.dies_after.map(|left| left.saturating_sub(1));
+        let is_within = journal.unsynced.back().is_some_and(|group| group.request == request);
+        if journal.dies_after == Some(0) || (journal.dies_within && is_within) {
+            (journal.dies_after, journal.dies_within) = (None, false);
+            self.doomed.push(node);
         }
         let journal = self.node_mut(node);
         let ticket = journal.written;
@@ -175,7 +177,7 @@ impl World {
         journal.written = journal.synced;
         journal.visible = journal.durable.clone();
         journal.is_up = false;
-        journal.dies_after = None;
+        (journal.dies_after, journal.dies_within) = (None, false);
         (journal.readers, journal.appenders) = (0, 0);
         self.killed.push(Process::Server(node));
         self.count(FaultKind::NodeCrash);

@@ -72,7 +72,8 @@ impl World {
         match kind {
             FaultKind::ProcessCrash => return self.crash_process(program),
             // In the middle of what it is about to do, or now.
-            FaultKind::NodeCrash if short % 4 > 0 => self.node_mut(node).dies_after = Some(1 + long % 8),
+            FaultKind::NodeCrash if short % 4 == 1 => self.node_mut(node).dies_within = true,
+            FaultKind::NodeCrash if short % 4 > 1 => self.node_mut(node).dies_after = Some(1 + long % 8),
             FaultKind::NodeCrash => return self.crash_process(Process::Server(node)),
             FaultKind::Partition => {
                 self.cut(Cut { process: program, node, requests: true, replies: true, until: self.now + long });

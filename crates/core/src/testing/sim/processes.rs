@@ -109,7 +109,7 @@ impl World {
 }
 
 fn some_limits(sim: &Sim) -> Limits {
-    let entries_max = 1 + usize::try_from(sim.world().random.workload.below(5)).unwrap_or(0);
+    let entries_max = 1 + usize::try_from(sim.world().random.workload.below(8)).unwrap_or(0);
     Limits { entries_max, ..Limits::default() }
 }
 
@@ -128,7 +128,7 @@ async fn primary(sim: Sim, number: usize) {
             node: Node::SOURCE.name().to_owned(),
             holder: process.to_string(),
             limits: some_limits(&sim),
-            queue_max: 2 + usize::try_from(below(&sim, 3)).unwrap_or(0),
+            queue_max: 2 + usize::try_from(below(&sim, 6)).unwrap_or(0),
             ..PrimaryOptions::default()
         };
         match Primary::open(store.clone(), machine.clone(), options).await {
