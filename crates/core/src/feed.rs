@@ -9,6 +9,7 @@ use crate::{
     ids::LogId,
     limits::Limits,
     log::{Acknowledgement, Log, LogEnds},
+    planted::{Bug, is_planted},
     position::{Anchor, Position},
     store_error::StoreError,
 };
@@ -74,6 +75,11 @@ impl<L: Log> OplogFeed<L> {
 
     /// The entries that follow `after`, once what stands at `after` is known to be unchanged.
     async fn entries_after(&self, after: &Anchor, limits: Limits) -> Result<Vec<Entry>, FeedError> {
+        if is_planted(Bug::TimestampCursor) {
+            let entries = self.source.read(1, Limits { entries_max: usize::MAX, ..limits }).await?;
+            let since = after.optime.unix_millis();
+            return Ok(entries.into_iter().filter(|entry| entry.optime().unix_millis() > since).collect());
+        }
         // One more than asked for: the checkpointed entry itself is read again and compared.
         let overlapping = Limits { entries_max: limits.entries_max.saturating_add(1), ..limits };
         let mut entries = self.source.read(after.position.index.max(1), overlapping).await?;

@@ -31,6 +31,10 @@ pub mod log;
 pub mod memory;
 pub mod namespace;
 mod number_key;
+#[cfg(feature = "testing")]
+pub mod planted;
+#[cfg(not(feature = "testing"))]
+mod planted;
 pub mod position;
 pub mod prepare;
 pub mod primary;

@@ -17,6 +17,7 @@ use crate::{
     documents::Applied,
     entry::Entry,
     ids::OwnerId,
+    planted::{Bug, is_planted},
     store_error::Fault,
 };
 
@@ -38,15 +39,26 @@ impl SimStore {
         let checked = changes.clone();
         let unfinished = self.request(Access::Read, "look at the target", move |server| server.check_target(target, checked.clone())).await?;
         self.request(Access::Write, "begin a batch", move |server| server.begin(target)).await?;
+        if is_planted(Bug::CheckpointBeforeApply) {
+            self.finish(target).await?;
+        }
         let applied = self.write_documents(&changes, unfinished.is_some()).await.map_err(after_a_write)?;
-        self.request(Access::Write, "move the checkpoint", move |server| server.finish(target)).await.map_err(after_a_write)?;
+        self.finish(target).await?;
         Ok(applied)
+    }
+
+    async fn finish(&self, target: Target) -> Result<(), Fault> {
+        let moved = self.request(Access::Write, "move the checkpoint", move |server| server.finish(target));
+        moved.await.map_err(after_a_write)
     }
 
     async fn write_documents(&self, changes: &[Change], again: bool) -> Result<Applied, Fault> {
         // Two bulks at once: the changes of a batch commute.
         let (left, right) = changes.split_at(changes.len() / 2);
         let (left, right) = tokio::join!(self.bulk(left), self.bulk(right));
+        if is_planted(Bug::NothingCommittedIgnored) && left.is_ok() != right.is_ok() {
+            return Ok(Applied::default());
+        }
         let mut drifted = left?;
         drifted.extend(right?);
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
@@ -81,6 +93,9 @@ pub(super) struct Target {
 impl Target {
     /// Whether the batch may be applied: to be checked in the same step as what depends on it.
     fn check(&self, state: &State) -> Result<(), Fault> {
+        if is_planted(Bug::OverlappingSyncs) {
+            return Ok(());
+        }
         let origin = Checkpoint { log: self.follows.log, anchor: Entry::origin(self.follows.log) };
         let found = state.checkpoint.unwrap_or(origin);
         if found != self.follows {

@@ -68,7 +68,7 @@ impl World {
     fn inflict(&mut self, kind: FaultKind) -> Option<(Process, Micros)> {
         let program = self.some(&Process::PROGRAMS);
         let node = self.some(&Node::ALL);
-        let (short, long) = (self.up_to(3 * SECOND), self.up_to(10 * SECOND));
+        let (short, long) = (self.up_to(3 * SECOND), self.up_to(15 * SECOND));
         match kind {
             FaultKind::ProcessCrash => return self.crash_process(program),
             // In the middle of what it is about to do, or now.
@@ -94,7 +94,10 @@ impl World {
                 self.tell(|| format!("{} has no space left", node.name()));
             }
             FaultKind::Pause => {
-                let pause = if long % 2 == 0 { LONG_PAUSE + long / 2 } else { short };
+                let pause = if long % 2 == 0 { LONG_PAUSE + long } else { short };
+                // The one that matters most is the one who writes.
+                let primary = Process::Primary(usize::try_from(short % 2).unwrap_or(0));
+                let program = if long % 4 == 0 { primary } else { program };
                 let until = self.now + pause;
                 if pause >= LONG_PAUSE {
                     self.count(FaultKind::Pause);

@@ -87,11 +87,6 @@ impl World {
         runs
     }
 
-    /// Whether a primary has nothing left to do: the first one writes until the end.
-    fn needs_no_more_writes(&self, number: usize) -> bool {
-        self.quiet && (number > 0 || self.has_ended)
-    }
-
     /// Notes when a trim begins.
     fn begin_trim(&mut self) {
         self.trim_began = self.now;
@@ -145,7 +140,8 @@ async fn primary(sim: Sim, number: usize) {
                 if let Err(error) = primary.close().await {
                     check_primary(&sim, process, &error);
                 }
-                if sim.world().needs_no_more_writes(number) {
+                // The first one goes on: a late request may append what nobody has applied yet.
+                if sim.world().quiet && number > 0 {
                     return;
                 }
             }
