@@ -10,7 +10,11 @@ use super::{
     schedule::Algorithm,
     world::{Micros, World},
 };
-use crate::{planted::{Bug, is_planted}, store_error::Fault, testing::random::Random};
+use crate::{
+    planted::{Bug, is_planted},
+    store_error::Fault,
+    testing::random::Random,
+};
 
 /// The state of a node, and of its machine.
 #[derive(Debug)]

@@ -21,7 +21,7 @@ const INFLICTED: [FaultKind; 9] = [
     FaultKind::FullDisk,
 ];
 /// A pause that is longer than the leases live.
-const LONG_PAUSE: Micros = 6 * SECOND;
+const LONG_PAUSE: Micros = 4 * SECOND;
 
 /// Makes things go wrong until it is stopped.
 pub(super) async fn nemesis(sim: Sim) {
@@ -68,7 +68,7 @@ impl World {
     fn inflict(&mut self, kind: FaultKind) -> Option<(Process, Micros)> {
         let program = self.some(&Process::PROGRAMS);
         let node = self.some(&Node::ALL);
-        let (short, long) = (self.up_to(3 * SECOND), self.up_to(15 * SECOND));
+        let (short, long) = (self.up_to(3 * SECOND), self.up_to(10 * SECOND));
         match kind {
             FaultKind::ProcessCrash => return self.crash_process(program),
             // In the middle of what it is about to do, or now.

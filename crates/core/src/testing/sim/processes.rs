@@ -26,6 +26,8 @@ use crate::{
     write::Write,
 };
 
+/// Longer than any request may take, and short, so that leases change hands often.
+const LEASE_TERM: Duration = Duration::from_secs(3);
 /// How often a write of unknown outcome is tried again, at most.
 const TRIES: u64 = 4;
 
@@ -123,6 +125,7 @@ async fn primary(sim: Sim, number: usize) {
             node: Node::SOURCE.name().to_owned(),
             holder: process.to_string(),
             limits: some_limits(&sim),
+            lease_term: LEASE_TERM,
             queue_max: 2 + usize::try_from(below(&sim, 6)).unwrap_or(0),
             ..PrimaryOptions::default()
         };
@@ -283,6 +286,7 @@ async fn replicator(sim: Sim, number: usize) {
         let options = ReplicatorOptions {
             holder: process.to_string(),
             limits: some_limits(&sim),
+            lease_term: LEASE_TERM,
             poll_interval: Duration::from_millis(100 + below(&sim, 1_500)),
             ..ReplicatorOptions::default()
         };

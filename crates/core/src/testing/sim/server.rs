@@ -118,7 +118,9 @@ impl Server {
     async fn append_in_steps(&self, entries: &[Entry]) -> Result<Appended, Fault> {
         let is_atomic = self.sim.world().node(self.node).is_atomic;
         self.think().await;
-        if is_planted(Bug::CounterThenInsert) && entries.first().is_some_and(|entry| self.look(|state| is_next(state, entry))) {
+        if is_planted(Bug::CounterThenInsert)
+            && entries.first().is_some_and(|entry| self.look(|state| is_next(state, entry)))
+        {
             for entry in entries.iter().rev() {
                 self.write(vec![Change::Append(entry.clone())])?;
                 self.think().await;
