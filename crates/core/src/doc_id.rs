@@ -4,7 +4,12 @@ use std::{cmp::Ordering, fmt, hash};
 
 use bson::{RawBson, RawBsonRef, RawDocumentBuf, raw::cstr, spec::ElementType};
 
-use crate::{document::DocumentError, element::Elements, raw_check, sort_key};
+use crate::{
+    document::DocumentError,
+    element::{Elements, RawValue},
+    excerpt::{EXCERPT_BYTES_MAX, excerpt},
+    raw_check, sort_key,
+};
 
 /// The `_id` of a document.
 ///
@@ -27,8 +32,8 @@ impl DocId {
     /// Takes a value as an id.
     ///
     /// # Errors
-    /// [`DocIdError`] for an array, a regular expression or undefined, which MongoDB refuses as
-    /// well, and for a document that no document could hold.
+    /// [`DocIdError`] for an array, a regular expression, undefined and a document with a name that
+    /// starts with `$`, which MongoDB refuses as well, and for a document that no document could hold.
     pub fn new(value: RawBson) -> Result<Self, DocIdError> {
         Self::check_type(value.element_type())?;
         let mut framed = RawDocumentBuf::new();
@@ -43,6 +48,7 @@ impl DocId {
             })?;
         }
         let element = Elements::of(&framed).next().ok_or(DocIdError { what: "malformed BSON" })?;
+        Self::check_names(element.value)?;
         let key = sort_key::of(element.value).into();
         Ok(Self { value, key })
     }
@@ -58,6 +64,15 @@ impl DocId {
             ElementType::Undefined => Err(DocIdError { what: "undefined" }),
             _ => Ok(()),
         }
+    }
+
+    /// Refuses a document that an `_id` cannot be because a query would take it for operators.
+    pub(crate) fn check_names(value: RawValue<'_>) -> Result<(), DocIdError> {
+        let is_document = value.kind == ElementType::EmbeddedDocument;
+        if is_document && value.elements().any(|field| field.name.starts_with('$')) {
+            return Err(DocIdError { what: "a document with a name that starts with `$`" });
+        }
+        Ok(())
     }
 
     /// The value as it was given.
@@ -106,20 +121,21 @@ impl hash::Hash for DocId {
 
 impl fmt::Debug for DocId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.value, f)
+        fmt::Display::fmt(self, f)
     }
 }
 
 impl fmt::Display for DocId {
-    /// As relaxed extended JSON where that is short and plain, for messages.
+    /// As relaxed extended JSON where that is short and plain, for messages. Always short.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.value {
             RawBson::ObjectId(oid) => write!(f, "ObjectId('{oid}')"),
-            RawBson::String(text) => write!(f, "{text:?}"),
+            RawBson::String(text) => write!(f, "{:?}", excerpt(text)),
             RawBson::Int32(number) => write!(f, "{number}"),
             RawBson::Int64(number) => write!(f, "{number}"),
             RawBson::Double(number) => write!(f, "{number:?}"),
-            other => write!(f, "{other:?}"),
+            other if self.key.len() <= EXCERPT_BYTES_MAX => write!(f, "{other:?}"),
+            other => write!(f, "{:?} of {} bytes", other.element_type(), self.key.len()),
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     batch::Batch,
     checkpoint::{Checkpoint, Stop},
     documents::{Applied, Documents},
+    excerpt::shortened,
     feed::{Feed, FeedError, Fetch},
     host::Host,
     ids::OwnerId,
@@ -30,6 +31,9 @@ use crate::{
 
 /// How often the source is told of progress while there is more to apply.
 const ACKNOWLEDGE_EVERY: Duration = Duration::from_secs(1);
+
+/// The most that a target keeps of the reason why it has stopped.
+const REASON_BYTES_MAX: usize = 8 * 1024;
 
 /// How a [`Replicator`] works.
 #[derive(Debug, Clone)]
@@ -343,5 +347,5 @@ fn error_chain(error: &dyn std::error::Error) -> String {
         text.push_str(&error.to_string());
         cause = error.source();
     }
-    text
+    shortened(&text, REASON_BYTES_MAX).into_owned()
 }
