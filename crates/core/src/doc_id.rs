@@ -1,6 +1,6 @@
 //! [`DocId`]: the `_id` of a document, which orders and equates as in MongoDB.
 
-use std::{cmp::Ordering, fmt, hash};
+use std::{cmp::Ordering, fmt, hash, sync::Arc};
 
 use bson::{RawBson, RawBsonRef, RawDocumentBuf, raw::cstr, spec::ElementType};
 
@@ -15,8 +15,12 @@ use crate::{
 ///
 /// Two ids are equal when MongoDB's `_id` index calls them equal (`1`, `1L` and `1.0` are one
 /// id), and they order as that index orders them. The value keeps the type that it was given.
+///
+/// Cheap to clone: an id can have megabytes.
 #[derive(Clone)]
-pub struct DocId {
+pub struct DocId(Arc<Id>);
+
+struct Id {
     value: RawBson,
     key: Box<[u8]>,
 }
@@ -50,7 +54,7 @@ impl DocId {
         let element = Elements::of(&framed).next().ok_or(DocIdError { what: "malformed BSON" })?;
         Self::check_names(element.value)?;
         let key = sort_key::of(element.value).into();
-        Ok(Self { value, key })
+        Ok(Self(Arc::new(Id { value, key })))
     }
 
     /// Whether a value of this type may be an id.
@@ -77,7 +81,7 @@ impl DocId {
 
     /// The value as it was given.
     pub fn value(&self) -> RawBsonRef<'_> {
-        self.value.as_raw_bson_ref()
+        self.0.value.as_raw_bson_ref()
     }
 
     /// The document `{ _id: <value> }`, which keeps the value's type.
@@ -89,13 +93,13 @@ impl DocId {
 
     /// The bytes that compare as ids do: equal for equal ids, and in MongoDB's order.
     pub fn key(&self) -> &[u8] {
-        &self.key
+        &self.0.key
     }
 }
 
 impl PartialEq for DocId {
     fn eq(&self, other: &Self) -> bool {
-        self.key == other.key
+        self.key() == other.key()
     }
 }
 
@@ -109,13 +113,13 @@ impl PartialOrd for DocId {
 
 impl Ord for DocId {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.key.cmp(&other.key)
+        self.key().cmp(other.key())
     }
 }
 
 impl hash::Hash for DocId {
     fn hash<H: hash::Hasher>(&self, state: &mut H) {
-        self.key.hash(state);
+        self.key().hash(state);
     }
 }
 
@@ -128,14 +132,14 @@ impl fmt::Debug for DocId {
 impl fmt::Display for DocId {
     /// As relaxed extended JSON where that is short and plain, for messages. Always short.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.value {
+        match &self.0.value {
             RawBson::ObjectId(oid) => write!(f, "ObjectId('{oid}')"),
             RawBson::String(text) => write!(f, "{:?}", excerpt(text)),
             RawBson::Int32(number) => write!(f, "{number}"),
             RawBson::Int64(number) => write!(f, "{number}"),
             RawBson::Double(number) => write!(f, "{number:?}"),
-            other if self.key.len() <= EXCERPT_BYTES_MAX => write!(f, "{other:?}"),
-            other => write!(f, "{:?} of {} bytes", other.element_type(), self.key.len()),
+            other if self.key().len() <= EXCERPT_BYTES_MAX => write!(f, "{other:?}"),
+            other => write!(f, "{:?} of {} bytes", other.element_type(), self.key().len()),
         }
     }
 }

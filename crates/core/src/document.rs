@@ -108,6 +108,6 @@ impl fmt::Debug for Document {
         if self.as_bytes().len() <= 4 * EXCERPT_BYTES_MAX {
             return fmt::Debug::fmt(&self.0, f);
         }
-        write!(f, "Document({} of {} bytes)", self.id(), self.as_bytes().len())
+        write!(f, "Document({} bytes)", self.as_bytes().len())
     }
 }
