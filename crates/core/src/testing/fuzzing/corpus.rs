@@ -114,7 +114,7 @@ fn targets_of(krate: &str) -> BTreeSet<String> {
     let folder = folder().join("fuzz_targets");
     let calls = |name: &String| {
         let text = fs::read_to_string(folder.join(name)).unwrap_or_default();
-        text.contains(&format!("| {krate}"))
+        krate.is_empty() || text.contains(&format!("| {krate}::"))
     };
     let files = names(&folder).into_iter().filter(calls);
     files.filter_map(|name| Some(name.strip_suffix(".rs")?.to_owned())).collect()
