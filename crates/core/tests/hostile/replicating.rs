@@ -137,3 +137,31 @@ fn a_replica_stops_at_an_entry_of_an_unknown_version_or_kind_or_of_a_future_term
         }
     });
 }
+
+#[test]
+fn a_replica_applies_everything_before_a_damaged_entry_and_stops_at_it() {
+    let ns = namespace("items");
+    let mut chain = Chain::new(log_id(1));
+    for number in 1..=20 {
+        chain.insert(&ns, rawdoc! { "_id": number });
+    }
+    let head = chain.last();
+    let entries = chain.take();
+    for (damaged, gap) in (1..=20_usize).flat_map(|at| [(at, false), (at, true)]).take(39) {
+        let mut bytes: Vec<_> = entries.iter().map(encoded).collect();
+        if gap {
+            bytes.remove(damaged - 1);
+        } else {
+            bytes[damaged - 1][40] ^= 1;
+        }
+        let ends = LogEnds { log: log_id(1), floor: Entry::origin(log_id(1)), head };
+        let feed = OplogFeed::new(ByteLog { ends, entries: bytes }, "db1");
+        let target = MemoryStore::new("db2");
+        let host = ManualHost::standing(1);
+        let mut replicator = Replicator::new("db2", feed, target.clone(), host, ReplicatorOptions::default());
+        let error = ready(replicator.run(std::future::pending(), &())).unwrap_err();
+        assert_ne!(decide(&error), Decision::Retry, "{error}");
+        assert_eq!(ready(target.stop()).unwrap().unwrap().at.index, damaged as u64);
+        assert_eq!(ready(target.digest(&ns)).unwrap().count, damaged as u64 - 1);
+    }
+}
