@@ -78,8 +78,6 @@ pub fn large_documents() -> impl Iterator<Item = HostileDocument> {
         const AROUND: usize = 4 + 9 + 3 + 5 + 1;
         framed(&[one(), element(STRING, b"a", &long(size - AROUND))].concat())
     };
-    let numbered =
-        |count: usize| (0..count).flat_map(|at| element(NULL, at.to_string().as_bytes(), &[])).collect::<Vec<_>>();
     let makers: [Box<dyn Fn() -> HostileDocument>; 12] = [
         Box::new(|| refused("documents-a-million-deep", nested(MILLION))),
         Box::new(|| refused("arrays-a-million-deep", nested_in(ARRAY, MILLION))),
@@ -146,9 +144,23 @@ fn nested_in(kind: u8, levels: usize) -> Vec<u8> {
 /// Levels that all claim to fill the rest, without an end.
 fn openings(levels: usize) -> Vec<u8> {
     const OPENING: usize = 7;
-    let total = levels * OPENING;
-    let claim = |level| i32::try_from(total - level * OPENING).unwrap_or(i32::MAX).to_le_bytes();
-    (0..levels).flat_map(|level| [&claim(level)[..], &[DOCUMENT, b'a', 0]].concat()).collect()
+    let mut bytes = Vec::with_capacity(levels * OPENING);
+    for level in 0..levels {
+        bytes.extend(i32::try_from((levels - level) * OPENING).unwrap_or(i32::MAX).to_le_bytes());
+        bytes.extend([DOCUMENT, b'a', 0]);
+    }
+    bytes
+}
+
+/// So many nulls, named as in an array.
+fn numbered(count: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(count * 9);
+    for at in 0..count {
+        bytes.push(NULL);
+        bytes.extend(at.to_string().as_bytes());
+        bytes.push(0);
+    }
+    bytes
 }
 
 fn refused(name: &'static str, bytes: Vec<u8>) -> HostileDocument {
