@@ -35,6 +35,10 @@ const ACKNOWLEDGE_EVERY: Duration = Duration::from_secs(1);
 /// The most that a target keeps of the reason why it has stopped.
 const REASON_BYTES_MAX: usize = 8 * 1024;
 
+/// How much less is asked for at a time once something is damaged: two steps from a thousand to one,
+/// for a damaged entry can be long, and is read with each.
+const NARROWING: usize = 32;
+
 /// How a [`Replicator`] works.
 #[derive(Debug, Clone)]
 pub struct ReplicatorOptions {
@@ -254,7 +258,7 @@ where
             match (self.feed.fetch(seat.applier.checkpoint(), window).await, damage) {
                 // An unfinished batch is applied as it was begun, or not at all.
                 (Err(error), _) if error.is_damage() && window.entries_max > 1 && !seat.applier.is_unfinished() => {
-                    window.entries_max /= 2;
+                    window.entries_max = (window.entries_max / NARROWING).max(1);
                     damage = Some(error);
                 }
                 // Nothing is left in which the damage could be: it came and went, and is told all the same.

@@ -65,7 +65,7 @@ fn a_hostile_document_is_refused_as_an_update() {
 fn write(hostile: HostileDocument, taken: bool, kind: &str, of: impl FnOnce(Namespace, RawDocumentBuf) -> Write) {
     // What frames no bytes is no raw document, and cannot come here.
     let Ok(raw) = RawDocumentBuf::from_bytes(hostile.bytes) else { return };
-    let (ns, case) = (namespace("items"), format!("{} as an {kind}", hostile.name));
+    let (ns, case) = (namespace("items"), format!("{} as {kind}", hostile.name));
     let store = MemoryStore::new("db1");
     let options = PrimaryOptions::default();
     let primary = ready(Primary::open(store.clone(), ManualHost::standing(1), options)).unwrap();
