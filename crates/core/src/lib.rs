@@ -21,6 +21,7 @@ pub mod document;
 pub mod documents;
 mod element;
 pub mod entry;
+pub mod excerpt;
 pub mod feed;
 pub mod hash;
 pub mod host;
