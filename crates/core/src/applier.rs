@@ -12,6 +12,7 @@ use crate::{
     limits::Limits,
     position::Position,
     replicator::ReplicateError,
+    retry::{Decision, decide},
     store_error::{Fault, StoreError},
 };
 
@@ -92,6 +93,22 @@ impl<D: Documents + Leases + Clone> Applier<D> {
                 Limits { entries_max: until(alone.saturating_sub(1)).min(limits.entries_max).max(1), ..limits }
             }
             (None, None) => limits,
+        }
+    }
+
+    /// What a feed says about a checkpoint counts only while the target still stands there: one who
+    /// was paused asks with the checkpoint of before, and a rival has gone on since.
+    pub(crate) async fn judge(&self, node: &str, error: ReplicateError) -> Result<ReplicateError, StoreError> {
+        if !matches!(error, ReplicateError::Feed(_)) || decide(&error) == Decision::Retry {
+            return Ok(error);
+        }
+        match self.target.checkpoint().await? {
+            Some(stored) if Some(stored) != self.checkpoint => {
+                let found = stored.anchor.position;
+                let moved = StoreError::new(node, "go on from its checkpoint", Fault::CheckpointMoved { found });
+                Ok(moved.because(error).into())
+            }
+            _ => Ok(error),
         }
     }
 

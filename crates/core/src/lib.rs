@@ -32,10 +32,7 @@ pub mod log;
 pub mod memory;
 pub mod namespace;
 mod number_key;
-#[cfg(feature = "testing")]
 pub mod planted;
-#[cfg(not(feature = "testing"))]
-mod planted;
 pub mod position;
 pub mod prepare;
 pub mod primary;
@@ -44,8 +41,6 @@ mod raw_check;
 pub mod replicator;
 pub mod retention;
 pub mod retry;
-#[cfg(test)]
-mod schedule_tests;
 mod sort_key;
 pub mod store_error;
 #[cfg(any(feature = "testing", feature = "simulator"))]

@@ -7,12 +7,10 @@ macro_rules! bugs {
     ($($(#[$doc:meta])* $bug:ident,)*) => {
         /// A mistake, as replicators have made it, this project's ancestor among them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "nothing can plant them"))]
         pub enum Bug {
             $($(#[$doc])* $bug,)*
         }
 
-        #[cfg(feature = "testing")]
         impl Bug {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$bug,)*];

@@ -149,7 +149,7 @@ where
                 lost = lease.keep(&host, term) => Err(lost.into()),
             };
             let result = match result {
-                Err(error) => Err(self.judge(error, seat.applier.checkpoint()).await?),
+                Err(error) => Err(seat.applier.judge(&self.name, error).await?),
                 step => step,
             };
             if let Err(error) = &result {
@@ -297,22 +297,6 @@ where
             seat.acknowledged = Some((checkpoint.anchor, now));
         }
         Ok(())
-    }
-
-    /// What the feed says about a checkpoint counts only while the target still stands there: one
-    /// who was paused asks with the checkpoint of before, and a rival has gone on since.
-    async fn judge(&self, error: ReplicateError, asked: Option<Checkpoint>) -> Result<ReplicateError, StoreError> {
-        if !matches!(error, ReplicateError::Feed(_)) || decide(&error) == Decision::Retry {
-            return Ok(error);
-        }
-        match self.target.checkpoint().await? {
-            Some(stored) if Some(stored) != asked => {
-                let found = stored.anchor.position;
-                let moved = StoreError::new(&self.name, "go on from its checkpoint", Fault::CheckpointMoved { found });
-                Ok(moved.because(error).into())
-            }
-            _ => Ok(error),
-        }
     }
 
     /// Whether an entry that failed within a batch can be tried as a batch of its own, so that the

@@ -85,7 +85,11 @@ impl<S: Log + Documents + Leases + Clone, H: Host> Desk<S, H> {
         loop {
             applier.lease().renew_when_due(&self.host, self.options.lease_term).await?;
             let window = applier.window(self.options.limits, None);
-            match feed.fetch(applier.checkpoint(), window).await?.batch {
+            let batch = match feed.fetch(applier.checkpoint(), window).await {
+                Ok(fetch) => fetch.batch,
+                Err(error) => return Err(applier.judge(&self.options.node, error.into()).await?),
+            };
+            match batch {
                 Some(batch) => applier.apply(&batch).await?,
                 None => return Ok(()),
             };

@@ -35,6 +35,6 @@ mod world;
 pub use self::{
     explore::{Findings, explore},
     fault::{Counts, FaultKind, Faults},
-    schedule::{Algorithm, Report, Schedule, Violation},
+    schedule::{Algorithm, Report, Schedule, VICTIMS, Violation},
     shrink::shrink,
 };

@@ -81,6 +81,24 @@ async fn an_answer_that_rests_on_an_entry_waits_until_that_entry_is_durable() {
 }
 
 #[tokio::test]
+async fn what_changes_nothing_is_not_told_to_be_in_the_log_when_its_group_cannot_be_applied() {
+    let store = faulty();
+    let primary = open_faulty(&store, 1).await;
+    let blocked = block(&store, &primary);
+    // The new term and the write that blocks are applied; the group behind them is not.
+    for action in [Action::Pass, Action::Pass, Action::Refuse(Fault::Full), Action::Refuse(Fault::Full)] {
+        store.plan(Call::Apply, action);
+    }
+
+    let delete = Write::Delete { ns: ns(), id: id(7) };
+    let ((), first, nothing) = tokio::join!(blocked, primary.write(replace(5)), primary.write(delete));
+
+    assert!(matches!(first, Err(WriteError::NotApplied { .. })), "{first:?}");
+    let nothing = nothing.unwrap();
+    assert_eq!((nothing.outcome, nothing.entry), (Outcome::NotFound, None));
+}
+
+#[tokio::test]
 async fn an_answer_that_rests_on_a_beaten_entry_is_found_anew() {
     let store = faulty();
     let primary = open_faulty(&store, 1).await;

@@ -117,8 +117,11 @@ impl Executor {
             }
             for (process, task) in started {
                 self.started += 1;
-                let bell =
-                    Arc::new(Bell { number: self.started, rung: AtomicBool::new(false), ready: self.ready.clone() });
+                let bell = Arc::new(Bell {
+                    number: self.started,
+                    rung: AtomicBool::new(false),
+                    ready: Arc::clone(&self.ready),
+                });
                 Arc::clone(&bell).wake();
                 self.tasks.insert(self.started, Running { process, task, bell });
             }

@@ -160,7 +160,9 @@ impl World {
     pub(super) fn crash(&mut self, node: Node) {
         let (may_lose, may_tear) = (self.may(FaultKind::LostUnsynced), self.may(FaultKind::TornBatch));
         let unsynced = self.node(node).unsynced.len();
-        let mut kept = if may_lose {
+        let mut kept = if self.schedule.kill.is_some() {
+            0
+        } else if may_lose {
             usize::try_from(self.random.nemesis.below(unsynced as u64 + 1)).unwrap_or(0)
         } else {
             unsynced

@@ -1,4 +1,4 @@
-//! What makes things go wrong, now and then, until all has to be quiet.
+//! The nemesis: makes things go wrong, now and then, until all has to be quiet.
 
 use super::{
     fault::FaultKind,
@@ -20,27 +20,25 @@ const INFLICTED: [FaultKind; 9] = [
     FaultKind::Pause,
     FaultKind::FullDisk,
 ];
+/// The most steps from one fault to the next, in the wildest schedules.
+const STEPS_BETWEEN: u64 = 120;
 /// A pause that is longer than the leases live.
 const LONG_PAUSE: Micros = 4 * SECOND;
 
-/// Makes things go wrong until it is stopped.
-pub(super) async fn nemesis(sim: Sim) {
-    loop {
-        let wait = {
-            let mut world = sim.world();
-            let calm = world.schedule.calm();
-            (10 + world.random.nemesis.below(500)) * MILLI * calm.min(4)
-        };
-        sim.sleep(wait).await;
+/// Makes something go wrong, if it is time for that. Counted in steps, because virtual time flies
+/// while everything waits.
+pub(super) fn strike(sim: &Sim) {
+    let restart = {
         let mut world = sim.world();
-        let chosen = usize::try_from(world.random.nemesis.below(INFLICTED.len() as u64)).unwrap_or(0);
-        if let Some(kind) = INFLICTED.get(chosen).copied().filter(|kind| world.may(*kind)) {
-            let restart = world.inflict(kind);
-            drop(world);
-            if let Some((process, delay)) = restart {
-                start_later(&sim, process, delay);
-            }
+        if world.steps < world.strikes_at || world.quiet {
+            return;
         }
+        let pause = world.random.nemesis.below(STEPS_BETWEEN) * world.schedule.calm();
+        world.strikes_at = world.steps + 1 + pause;
+        world.inflict_some()
+    };
+    if let Some((process, delay)) = restart {
+        start_later(sim, process, delay);
     }
 }
 
@@ -64,16 +62,26 @@ fn start_later(sim: &Sim, process: Process, delay: Micros) {
 }
 
 impl World {
+    /// Makes one of the things go wrong that may.
+    fn inflict_some(&mut self) -> Option<(Process, Micros)> {
+        let possible: Vec<FaultKind> = INFLICTED.into_iter().filter(|kind| self.may(*kind)).collect();
+        let chosen = usize::try_from(self.random.nemesis.below(possible.len() as u64)).unwrap_or(0);
+        self.inflict(*possible.get(chosen)?)
+    }
+
     /// Makes one thing go wrong; returns what is to be started again, and when.
     fn inflict(&mut self, kind: FaultKind) -> Option<(Process, Micros)> {
         let program = self.some(&Process::PROGRAMS);
         let node = self.some(&Node::ALL);
         let (short, long) = (self.up_to(3 * SECOND), self.up_to(10 * SECOND));
+        // Those that write matter most, and where they write.
+        let primary = Process::Primary(usize::try_from(short % 2).unwrap_or(0));
+        let (program, node) = if long % 3 == 0 { (primary, Node::SOURCE) } else { (program, node) };
         match kind {
             FaultKind::ProcessCrash => return self.crash_process(program),
             // In the middle of what it is about to do, or now.
-            FaultKind::NodeCrash if short % 4 == 1 => self.node_mut(node).dies_within = true,
-            FaultKind::NodeCrash if short % 4 > 1 => self.node_mut(node).dies_after = Some(1 + long % 8),
+            FaultKind::NodeCrash if short % 2 == 1 => self.node_mut(node).dies_within = true,
+            FaultKind::NodeCrash if short % 4 == 2 => self.node_mut(node).dies_after = Some(1 + long % 8),
             FaultKind::NodeCrash => return self.crash_process(Process::Server(node)),
             FaultKind::Partition => {
                 self.cut(Cut { process: program, node, requests: true, replies: true, until: self.now + long });
@@ -95,9 +103,6 @@ impl World {
             }
             FaultKind::Pause => {
                 let pause = if long % 2 == 0 { LONG_PAUSE + long } else { short };
-                // The one that matters most is the one who writes.
-                let primary = Process::Primary(usize::try_from(short % 2).unwrap_or(0));
-                let program = if long % 4 == 0 { primary } else { program };
                 let until = self.now + pause;
                 if pause >= LONG_PAUSE {
                     self.count(FaultKind::Pause);
@@ -152,10 +157,7 @@ impl World {
         self.random.nemesis.below(most) + 1
     }
 
-    fn some<T: Copy>(&mut self, all: &[T]) -> T
-    where
-        T: Copy,
-    {
+    fn some<T: Copy>(&mut self, all: &[T]) -> T {
         let chosen = usize::try_from(self.random.nemesis.below(all.len() as u64)).unwrap_or(0);
         // The slices are constants, and not empty.
         all.get(chosen).copied().unwrap_or_else(|| unreachable!("a number below the length"))

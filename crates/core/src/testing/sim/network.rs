@@ -1,9 +1,6 @@
 //! [`Network`]: the wires between processes and nodes, and what becomes of a message on them.
 
-use std::{
-    future::Future,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::future::Future;
 
 use tokio::sync::oneshot;
 
@@ -63,6 +60,9 @@ impl std::fmt::Display for Message {
         write!(f, "{} to {}: {}", self.process, self.node.name(), self.doing)
     }
 }
+
+/// Where the reply to a request goes.
+type Reply<T> = oneshot::Sender<Result<T, Fault>>;
 
 /// What becomes of a request.
 #[derive(Debug, Clone, Copy)]
@@ -169,15 +169,18 @@ impl Sim {
     {
         let (reply, answer) = oneshot::channel();
         let fate = self.world().fate(message);
-        let reply = Arc::new(Mutex::new(Some(reply)));
-        if let Some(delay) = fate.arrives {
-            let (sim, reply) = (self.clone(), Arc::clone(&reply));
-            let transport = async move {
-                sim.sleep(delay).await;
-                arrive(&sim, message, fate.again, reply, serve);
-            };
-            self.start(Process::Network, transport);
-        }
+        // A request that is lost is not answered, and not refused either.
+        let _kept = match fate.arrives {
+            Some(delay) => {
+                let sim = self.clone();
+                self.start(Process::Network, async move {
+                    sim.sleep(delay).await;
+                    sim.arrive(message, fate.again, reply, serve);
+                });
+                None
+            }
+            None => Some(reply),
+        };
         let lost = if message.access == Access::Read { Fault::Unavailable } else { Fault::Unknown };
         tokio::select! {
             biased;
@@ -186,59 +189,55 @@ impl Sim {
             () = self.sleep(DEADLINE) => Err(lost),
         }
     }
-}
 
-/// Serves a request that has arrived, once or twice.
-fn arrive<T, F>(
-    sim: &Sim,
-    message: Message,
-    again: Option<Micros>,
-    reply: Arc<Mutex<Option<oneshot::Sender<Result<T, Fault>>>>>,
-    serve: impl Fn(Server) -> F + Send + Sync + 'static,
-) where
-    T: Send + 'static,
-    F: Future<Output = Result<T, Fault>> + Send + 'static,
-{
-    let Message { process, node, .. } = message;
-    sim.world().tell(|| message.to_string());
-    let server = Server::new(sim.clone(), node, process);
-    let sender = reply.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let answer = move |sim: Sim, result: Result<T, Fault>| async move {
-        let delay = sim.world().reply(message);
-        if let (Some(delay), Some(sender)) = (delay, sender) {
-            sim.sleep(delay).await;
-            // Whoever asked may have gone away.
-            let _gone = sender.send(result);
-        } else {
-            // Nobody hears of it: whoever asked waits for the deadline.
-            sim.sleep(2 * DEADLINE).await;
+    /// Serves a request that has arrived, once or twice.
+    fn arrive<T, F>(
+        &self,
+        message: Message,
+        again: Option<Micros>,
+        reply: Reply<T>,
+        serve: impl Fn(Server) -> F + Send + Sync + 'static,
+    ) where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Fault>> + Send + 'static,
+    {
+        let Message { process, node, .. } = message;
+        self.world().tell(|| message.to_string());
+        if !self.world().node(node).is_up {
+            // The connection is refused: nothing happened, and nothing will.
+            self.start(Process::Network, self.clone().answer(message, reply, Err(Fault::Unavailable)));
+            return;
         }
-    };
-    if !sim.world().node(node).is_up {
-        // The connection is refused: nothing happened, and nothing will.
-        sim.start(Process::Network, answer(sim.clone(), Err(Fault::Unavailable)));
-        return;
-    }
-    let serve = Arc::new(serve);
-    let (first, second) = (serve(server.clone()), Arc::clone(&serve));
-    let answering = sim.clone();
-    sim.start(Process::Server(node), async move {
-        let result = first.await;
-        // On the wires a reply outlives its sender.
-        answering.start(Process::Network, answer(answering.clone(), result));
-    });
-    if let Some(delay) = again {
-        sim.world().count(FaultKind::Duplicate);
-        let sim = sim.clone();
-        sim.clone().start(Process::Network, async move {
-            sim.sleep(delay).await;
-            if sim.world().node(node).is_up {
-                let copy = second(server);
-                sim.start(Process::Server(node), async move {
-                    // What came of it nobody asks.
-                    let _unheard = copy.await;
-                });
-            }
+        let server = Server::new(self.clone(), node, process);
+        let (work, sim) = (serve(server.clone()), self.clone());
+        self.start(Process::Server(node), async move {
+            let result = work.await;
+            // On the wires a reply outlives its sender.
+            sim.start(Process::Network, sim.clone().answer(message, reply, result));
         });
+        if let Some(delay) = again {
+            self.world().count(FaultKind::Duplicate);
+            let sim = self.clone();
+            self.start(Process::Network, async move {
+                sim.sleep(delay).await;
+                if sim.world().node(node).is_up {
+                    let copy = serve(server);
+                    sim.start(Process::Server(node), async move {
+                        // What came of it nobody asks.
+                        let _unheard = copy.await;
+                    });
+                }
+            });
+        }
+    }
+
+    /// Brings a reply to whoever asked, if he still waits.
+    async fn answer<T>(self, message: Message, reply: Reply<T>, result: Result<T, Fault>) {
+        let delay = self.world().reply(message);
+        // One that is lost leaves whoever asked waiting for the deadline.
+        self.sleep(delay.unwrap_or(2 * DEADLINE)).await;
+        if delay.is_some() {
+            let _gone = reply.send(result);
+        }
     }
 }

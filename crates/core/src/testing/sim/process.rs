@@ -7,8 +7,6 @@ use std::fmt;
 pub(super) enum Process {
     /// The wires; they never stop.
     Network,
-    /// What makes things go wrong.
-    Nemesis,
     /// The server of a node.
     Server(Node),
     /// A program that writes to the log of the first node.
@@ -37,7 +35,7 @@ impl Node {
 
 impl Process {
     /// How many there can be.
-    pub(super) const COUNT: usize = 12;
+    pub(super) const COUNT: usize = 10;
     /// The programs of ours.
     pub(super) const PROGRAMS: [Self; 6] = [
         Self::Primary(0),
@@ -52,11 +50,10 @@ impl Process {
     pub(super) fn index(self) -> usize {
         match self {
             Self::Network => 0,
-            Self::Nemesis => 1,
-            Self::Server(Node(node)) => 2 + node,
-            Self::Primary(number) => 5 + number,
-            Self::Replicator(number) => 7 + number,
-            Self::Retention => 10,
+            Self::Server(Node(node)) => 1 + node,
+            Self::Primary(number) => 4 + number,
+            Self::Replicator(number) => 6 + number,
+            Self::Retention => 9,
         }
     }
 
@@ -70,7 +67,6 @@ impl fmt::Display for Process {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Network => f.write_str("network"),
-            Self::Nemesis => f.write_str("nemesis"),
             Self::Server(node) => f.write_str(node.name()),
             Self::Primary(number) => write!(f, "primary-{}", number + 1),
             Self::Replicator(2) => write!(f, "rival of {}", Self::target(2).name()),

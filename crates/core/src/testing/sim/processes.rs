@@ -7,7 +7,6 @@ use super::{
     client::SimStore,
     fault::FaultKind,
     machine::Machine,
-    nemesis::nemesis,
     process::{Node, Process},
     schedule::Algorithm,
     seed_algorithm::{master, slave},
@@ -27,7 +26,7 @@ use crate::{
 };
 
 /// Longer than any request may take, and short, so that leases change hands often.
-const LEASE_TERM: Duration = Duration::from_secs(3);
+const LEASE_TERM: Duration = Duration::from_secs(2);
 /// How often a write of unknown outcome is tried again, at most.
 const TRIES: u64 = 4;
 
@@ -36,7 +35,6 @@ pub(super) fn start_all(sim: &Sim) {
     for program in Process::PROGRAMS {
         start(sim, program);
     }
-    sim.start(Process::Nemesis, nemesis(sim.clone()));
 }
 
 /// Starts a program, if it is part of the schedule.
@@ -63,7 +61,7 @@ pub(super) fn start(sim: &Sim, program: Process) {
         Process::Primary(number) => sim.start(program, primary(of, number)),
         Process::Replicator(number) => sim.start(program, replicator(of, number)),
         Process::Retention => sim.start(program, retention(of)),
-        Process::Network | Process::Nemesis | Process::Server(_) => {}
+        Process::Network | Process::Server(_) => {}
     }
 }
 
@@ -127,7 +125,6 @@ async fn primary(sim: Sim, number: usize) {
             limits: some_limits(&sim),
             lease_term: LEASE_TERM,
             queue_max: 2 + usize::try_from(below(&sim, 6)).unwrap_or(0),
-            ..PrimaryOptions::default()
         };
         match Primary::open(store.clone(), machine.clone(), options).await {
             Ok(primary) => {
@@ -287,8 +284,7 @@ async fn replicator(sim: Sim, number: usize) {
             holder: process.to_string(),
             limits: some_limits(&sim),
             lease_term: LEASE_TERM,
-            poll_interval: Duration::from_millis(100 + below(&sim, 1_500)),
-            ..ReplicatorOptions::default()
+            poll_interval: Duration::from_millis(100 + below(&sim, 800)),
         };
         let feed = OplogFeed::new(source.clone(), Node::SOURCE.name());
         let mut replicator = Replicator::new(node.name(), feed, target.clone(), machine.clone(), options);
@@ -337,7 +333,8 @@ async fn retention(sim: Sim) {
         (Machine::new(&sim, Process::Retention), SimStore::new(&sim, Process::Retention, Node::SOURCE));
     loop {
         machine.sleep(Duration::from_millis(20 + below(&sim, 300))).await;
-        if sim.world().registered() < 2 && below(&sim, 20) > 0 {
+        let waits = sim.world().schedule.retains() && sim.world().registered() < 2;
+        if waits && below(&sim, 20) > 0 {
             // Whoever is not registered yet would be too stale from the start.
             continue;
         }
@@ -345,7 +342,7 @@ async fn retention(sim: Sim) {
         let retention = if sim.world().schedule.retains() {
             Retention::UntilAcknowledged { age }
         } else {
-            Retention::Bounded { age: age * 10 }
+            Retention::Bounded { age }
         };
         sim.world().begin_trim();
         if let Err(error) = trim(&store, retention, machine.now()).await

@@ -4,11 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{
     executor::Executor,
-    fault::{Counts, Faults},
-    process::Node,
+    fault::{Counts, FaultKind, Faults},
+    nemesis,
+    process::{Node, Process},
     processes,
     world::{Micros, SECOND, Sim, Watcher, World},
 };
+use crate::testing::random::Random;
 
 /// How long everything may take to get in step once all faults have stopped: several leases that
 /// have to lapse one after the other, and the longest wait before a retry.
@@ -28,6 +30,14 @@ pub enum Algorithm {
 /// How long the seed's algorithm has to get in step: dozens of polls.
 const SEED_WITHIN: Micros = 30 * SECOND;
 
+/// How many processes [`Schedule::kill`] can name: six programs, then the servers of three nodes.
+pub const VICTIMS: usize = Process::PROGRAMS.len() + Node::ALL.len();
+
+/// The seeds, modulo ten, of schedules that are about takeovers.
+const TAKEOVERS: u64 = 5;
+const TAKEOVER_FAULTS: [FaultKind; 4] =
+    [FaultKind::Pause, FaultKind::Partition, FaultKind::SecondWriter, FaultKind::RetentionRace];
+
 /// One run of the simulator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Schedule {
@@ -39,7 +49,7 @@ pub struct Schedule {
     pub faults: Faults,
     /// What is simulated.
     pub algorithm: Algorithm,
-    /// A step before which something is killed, and what: the programs first, then the nodes.
+    /// A step before which one of the [`VICTIMS`] is killed, and which.
     pub kill: Option<(u64, usize)>,
 }
 
@@ -84,9 +94,18 @@ impl std::fmt::Display for Violation {
 }
 
 impl Schedule {
-    /// The schedule of a seed, with all faults.
+    /// The schedule of a seed: every other one with all faults, the others with some of them, so
+    /// that what one fault hides another may show (Groce et al., "Swarm Testing", 2012); every
+    /// tenth one with those only that make one primary take over from another.
     pub fn new(seed: u64) -> Self {
-        Self { seed, steps: 800 + seed % 7 * 200, faults: Faults::all(), algorithm: Algorithm::Oplogsync, kill: None }
+        let mut random = Random::new(seed);
+        let mut takes_part = |kind: &FaultKind| match seed % 10 {
+            0 | 2 | 4 | 6 | 8 => true,
+            TAKEOVERS => TAKEOVER_FAULTS.contains(kind),
+            _ => random.below(4) > 0,
+        };
+        let faults = FaultKind::ALL.iter().copied().filter(&mut takes_part).collect();
+        Self { seed, steps: 800 + seed % 7 * 200, faults, algorithm: Algorithm::Oplogsync, kill: None }
     }
 
     /// Runs it to its end, or to the first violation.
@@ -106,7 +125,7 @@ impl Schedule {
 
     /// Whether the log keeps what its replicas need; otherwise only what is young.
     pub(super) fn retains(&self) -> bool {
-        self.seed % 10 != 0
+        self.seed % 10 != TAKEOVERS
     }
 
     fn run_watched(&self, watcher: Option<Watcher>) -> Report {
@@ -136,7 +155,13 @@ fn run(sim: &Sim) {
     let mut executor = Executor::new(sim.clone());
     processes::start_all(sim);
     let mut quiet_since = None;
-    while executor.step() {
+    loop {
+        let steps = sim.world().steps;
+        kill_if_due(sim, steps);
+        nemesis::strike(sim);
+        if !executor.step() {
+            break;
+        }
         let mut world = sim.world();
         if world.oracle.violation().is_some() {
             return;
@@ -146,21 +171,25 @@ fn run(sim: &Sim) {
                 quiet_since = Some(world.now);
                 world.begin_quiet();
             }
-            None => {}
-            Some(since) if world.schedule.algorithm == Algorithm::Seed => {
-                if world.now > since + SEED_WITHIN {
-                    return;
-                }
-            }
+            Some(since) if world.schedule.algorithm == Algorithm::Seed && world.now > since + SEED_WITHIN => return,
             Some(_) if world.has_converged() => return,
             Some(since) if world.now > since + LIVE_WITHIN => {
                 let state = world.progress();
                 return world.oracle.report("L10 live", || state);
             }
-            Some(_) => {}
+            _ => {}
         }
     }
     sim.world().oracle.report("L10 live", || "nothing is left that could run".to_owned());
+}
+
+fn kill_if_due(sim: &Sim, steps: u64) {
+    let kill = sim.world().schedule.kill;
+    let Some((_, victim)) = kill.filter(|(step, _)| *step == steps) else { return };
+    let programs = Process::PROGRAMS.into_iter();
+    if let Some(process) = programs.chain(Node::ALL.map(Process::Server)).nth(victim) {
+        nemesis::crash(sim, process);
+    }
 }
 
 impl World {

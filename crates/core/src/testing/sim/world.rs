@@ -60,6 +60,8 @@ pub(super) struct World {
     /// What is to be started, and what is to be stopped, once the running poll is over.
     pub(super) started: Vec<(Process, Task)>,
     pub(super) killed: Vec<Process>,
+    /// At which step something goes wrong next.
+    pub(super) strikes_at: u64,
     /// Nodes that die once the running poll is over.
     pub(super) doomed: Vec<Node>,
     /// The programs that run.
@@ -186,6 +188,7 @@ impl Sim {
             trace: 0,
             started: Vec::new(),
             killed: Vec::new(),
+            strikes_at: 0,
             doomed: Vec::new(),
             running: Vec::new(),
             stale: Vec::new(),
