@@ -125,6 +125,6 @@ fn the_seeds_algorithm_loses_acknowledged_writes_where_ours_loses_none() {
         seeds.lost, seeds.acknowledged, ours.lost, ours.acknowledged
     );
     assert_all_laws_hold(&ours);
-    assert!(seeds.lost * 100 > seeds.acknowledged, "only {} of {} lost", seeds.lost, seeds.acknowledged);
+    assert!(seeds.lost > 20, "only {} of {} lost", seeds.lost, seeds.acknowledged);
     assert!(ours.acknowledged > 1_000);
 }

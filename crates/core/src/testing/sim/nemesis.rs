@@ -76,7 +76,8 @@ impl World {
         let (short, long) = (self.up_to(3 * SECOND), self.up_to(10 * SECOND));
         // Those that write matter most, and where they write.
         let primary = Process::Primary(usize::try_from(short % 2).unwrap_or(0));
-        let (program, node) = if long % 3 == 0 { (primary, Node::SOURCE) } else { (program, node) };
+        let (program, node) =
+            if long % 3 == 0 || self.schedule.is_about_takeovers() { (primary, Node::SOURCE) } else { (program, node) };
         match kind {
             FaultKind::ProcessCrash => return self.crash_process(program),
             // In the middle of what it is about to do, or now.
@@ -102,7 +103,7 @@ impl World {
                 self.tell(|| format!("{} has no space left", node.name()));
             }
             FaultKind::Pause => {
-                let pause = if long % 2 == 0 { LONG_PAUSE + long } else { short };
+                let pause = if long % 2 == 0 || self.schedule.is_about_takeovers() { LONG_PAUSE + long } else { short };
                 let until = self.now + pause;
                 if pause >= LONG_PAUSE {
                     self.count(FaultKind::Pause);
