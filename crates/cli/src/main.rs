@@ -10,6 +10,7 @@ mod config;
 mod conn_string;
 mod exit;
 mod failure;
+mod fault_list;
 mod help;
 mod holder;
 mod json;

@@ -13,5 +13,6 @@ mod program;
 mod secrets;
 #[cfg(feature = "mongo")]
 mod servers;
+mod sim;
 #[cfg(feature = "mongo")]
 mod survival;
