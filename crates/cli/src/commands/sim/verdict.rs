@@ -31,13 +31,20 @@ impl Verdict {
 
     /// Says which law is broken, and the command that shows it.
     pub(super) fn tell(&self, out: &mut Out) -> Result<(), Failure> {
-        let Self { found, violation, smallest } = self;
-        out.line(out.tone(Tone::Bad, format_args!("✗ seed {}: {violation}", found.seed)))?;
-        if smallest != found {
-            out.line(format_args!("  shrunk from {} to {}", size(found), size(smallest)))?;
-        }
-        out.line(format_args!("replay: {}", replay(smallest)))?;
+        let [broken, rest @ ..] = &self.lines()[..] else { return Ok(()) };
+        out.line(out.tone(Tone::Bad, broken))?;
+        rest.iter().try_for_each(|line| out.line(line))?;
         Ok(())
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let Self { found, violation, smallest } = self;
+        let mut lines = vec![format!("✗ seed {}: {violation}", found.seed)];
+        if smallest != found {
+            lines.push(format!("  shrunk from {} to {}", size(found), size(smallest)));
+        }
+        lines.push(format!("replay: {}", replay(smallest)));
+        lines
     }
 
     pub(super) fn as_json(&self) -> Value {
@@ -102,11 +109,34 @@ mod tests {
         }
     }
 
+    fn verdict(smallest: Schedule) -> Verdict {
+        let violation = Violation { law: "L5 prefix", step: 812, what: "db2 at 3".to_owned() };
+        Verdict { found: Schedule { steps: 1000, ..Schedule::new(4711) }, violation, smallest }
+    }
+
+    fn shrunk() -> Schedule {
+        Schedule { steps: 212, faults: some_faults(), ..Schedule::new(4711) }
+    }
+
+    #[test]
+    fn a_broken_law_is_told_with_the_way_to_see_it_again() {
+        let expected = [
+            "✗ seed 4711: L5 prefix broken at step 812: db2 at 3",
+            "  shrunk from 1000 steps and 20 faults to 212 steps and 2 faults",
+            "replay: oplogsync sim --seed 4711 --steps 212 --faults node-crash,delay",
+        ];
+        assert_eq!(verdict(shrunk()).lines(), expected);
+    }
+
+    #[test]
+    fn what_does_not_shrink_is_not_said_to_have_shrunk() {
+        let found = Schedule { steps: 1000, ..Schedule::new(4711) };
+        let lines = verdict(found).lines();
+        assert_eq!(lines[1..], ["replay: oplogsync sim --seed 4711 --steps 1000"]);
+    }
+
     #[test]
     fn a_broken_law_is_told_to_programs_with_its_least_schedule() {
-        let found = Schedule::new(4711);
-        let violation = Violation { law: "L5 prefix", step: 812, what: "db2 at 3".to_owned() };
-        let smallest = Schedule { steps: 212, faults: some_faults(), ..found };
         let expected = json!({
             "seed": 4711,
             "law": "L5 prefix",
@@ -115,7 +145,6 @@ mod tests {
             "shrunk": { "steps": 212, "faults": ["node-crash", "delay"] },
             "replay": "oplogsync sim --seed 4711 --steps 212 --faults node-crash,delay",
         });
-        assert_eq!(Verdict { found, violation, smallest }.as_json(), expected);
-        assert_eq!(size(&smallest), "212 steps and 2 faults");
+        assert_eq!(verdict(shrunk()).as_json(), expected);
     }
 }
