@@ -1,65 +1,9 @@
-//! `oplogsync`: replicates a primary's operation log to its replicas, and tests that offline.
-//!
-//! Arguments become a validated configuration, and one `match` in [`commands`] runs the command.
+//! The program `oplogsync`.
 
 #![forbid(unsafe_code)]
 
-mod args;
-mod commands;
-mod config;
-mod conn_string;
-mod exit;
-mod failure;
-mod fault_list;
-mod help;
-mod holder;
-mod json;
-mod logging;
-mod mix;
-mod node;
-mod out;
-mod reporter;
-mod show;
-mod signals;
-mod survey;
-mod workload;
-
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::{args::Args, exit::Exit, failure::Failure, out::Out};
-
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
-        Ok(args) => args,
-        Err(error) => return answer_usage(&error),
-    };
-    match run(args) {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
-            failure.report();
-            failure.exit().into()
-        }
-    }
-}
-
-/// Help and version are answers, everything else is wrong usage.
-fn answer_usage(error: &clap::Error) -> ExitCode {
-    let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-    // A reader that is gone has no use for the text, nor for a complaint about that.
-    let _closed = error.print();
-    exit.into()
-}
-
-fn run(args: Args) -> Result<Exit, Failure> {
-    let mut out = Out::stdout(&args.global);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::unexpected(error, "start the runtime"))?;
-    let ended = runtime.block_on(commands::run(args, &mut out));
-    // What is still blocked (a read of standard input, say) shall not keep the process.
-    runtime.shutdown_background();
-    ended
+    oplogsync::main()
 }

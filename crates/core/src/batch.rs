@@ -11,6 +11,7 @@ use crate::{
     ids::LogId,
     limits::Limits,
     namespace::Namespace,
+    planted::{Bug, is_planted},
     position::{Anchor, Position},
 };
 
@@ -90,7 +91,9 @@ impl Batch {
     pub fn new(log: LogId, after: Anchor, entries: Vec<Entry>) -> Result<Self, BatchError> {
         let mut last = after;
         for entry in &entries {
-            check_follows(&last, entry)?;
+            if !is_planted(Bug::TimestampCursor) {
+                check_follows(&last, entry)?;
+            }
             if entry.operation().kind() == Kind::NewTerm && entries.len() > 1 {
                 return Err(BatchError::NotAlone { at: entry.position() });
             }
@@ -161,6 +164,9 @@ impl Batch {
         let mut changes: Vec<Change> = Vec::with_capacity(self.entries.len());
         for entry in &self.entries {
             let (Some(ns), Some(id)) = (entry.operation().namespace(), entry.operation().doc_id()) else { continue };
+            if is_planted(Bug::SkippedUnknownOperation) && entry.operation().kind() == Kind::Update {
+                continue;
+            }
             let needs = Existence::before(entry.operation());
             let after = match entry.operation() {
                 Operation::Insert { document, .. } | Operation::Update { document, .. } => Some(document.clone()),
@@ -169,6 +175,9 @@ impl Batch {
             let index = entry.position().index;
             let slot = *slots.entry((ns, id.clone())).or_insert(changes.len());
             if let Some(change) = changes.get_mut(slot) {
+                if is_planted(Bug::FoldDropsDelete) && after.is_none() {
+                    continue;
+                }
                 if needs != Existence::of(change.after.as_ref()) {
                     return Err(Contradiction { ns: ns.clone(), id, position: entry.position(), needs });
                 }

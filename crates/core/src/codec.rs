@@ -179,8 +179,9 @@ fn read_id(payload: &[u8]) -> Result<DocId, DecodeError> {
     if document.as_raw().iter_elements().count() != 1 {
         return Err(DecodeError::Payload);
     }
-    let raw: RawDocumentBuf = document.id().to_raw_document();
-    if raw.as_bytes() == payload { Ok(document.id()) } else { Err(DecodeError::Payload) }
+    let id = document.id();
+    let raw: RawDocumentBuf = id.to_raw_document();
+    if raw.as_bytes() == payload { Ok(id) } else { Err(DecodeError::Payload) }
 }
 
 #[cfg(test)]

@@ -1,17 +1,26 @@
 //! [`DocId`]: the `_id` of a document, which orders and equates as in MongoDB.
 
-use std::{cmp::Ordering, fmt, hash};
+use std::{cmp::Ordering, fmt, hash, sync::Arc};
 
 use bson::{RawBson, RawBsonRef, RawDocumentBuf, raw::cstr, spec::ElementType};
 
-use crate::{document::DocumentError, element::Elements, raw_check, sort_key};
+use crate::{
+    document::DocumentError,
+    element::{Elements, RawValue},
+    excerpt::{EXCERPT_BYTES_MAX, excerpt},
+    raw_check, sort_key,
+};
 
 /// The `_id` of a document.
 ///
 /// Two ids are equal when MongoDB's `_id` index calls them equal (`1`, `1L` and `1.0` are one
 /// id), and they order as that index orders them. The value keeps the type that it was given.
+///
+/// Cheap to clone: an id can have megabytes.
 #[derive(Clone)]
-pub struct DocId {
+pub struct DocId(Arc<Id>);
+
+struct Id {
     value: RawBson,
     key: Box<[u8]>,
 }
@@ -27,8 +36,8 @@ impl DocId {
     /// Takes a value as an id.
     ///
     /// # Errors
-    /// [`DocIdError`] for an array, a regular expression or undefined, which MongoDB refuses as
-    /// well, and for a document that no document could hold.
+    /// [`DocIdError`] for an array, a regular expression, undefined and a document with a name that
+    /// starts with `$`, which MongoDB refuses as well, and for a document that no document could hold.
     pub fn new(value: RawBson) -> Result<Self, DocIdError> {
         Self::check_type(value.element_type())?;
         let mut framed = RawDocumentBuf::new();
@@ -43,8 +52,9 @@ impl DocId {
             })?;
         }
         let element = Elements::of(&framed).next().ok_or(DocIdError { what: "malformed BSON" })?;
+        Self::check_names(element.value)?;
         let key = sort_key::of(element.value).into();
-        Ok(Self { value, key })
+        Ok(Self(Arc::new(Id { value, key })))
     }
 
     /// Whether a value of this type may be an id.
@@ -60,9 +70,18 @@ impl DocId {
         }
     }
 
+    /// Refuses a document that an `_id` cannot be because a query would take it for operators.
+    pub(crate) fn check_names(value: RawValue<'_>) -> Result<(), DocIdError> {
+        let is_document = value.kind == ElementType::EmbeddedDocument;
+        if is_document && value.elements().any(|field| field.name.starts_with('$')) {
+            return Err(DocIdError { what: "a document with a name that starts with `$`" });
+        }
+        Ok(())
+    }
+
     /// The value as it was given.
     pub fn value(&self) -> RawBsonRef<'_> {
-        self.value.as_raw_bson_ref()
+        self.0.value.as_raw_bson_ref()
     }
 
     /// The document `{ _id: <value> }`, which keeps the value's type.
@@ -74,13 +93,13 @@ impl DocId {
 
     /// The bytes that compare as ids do: equal for equal ids, and in MongoDB's order.
     pub fn key(&self) -> &[u8] {
-        &self.key
+        &self.0.key
     }
 }
 
 impl PartialEq for DocId {
     fn eq(&self, other: &Self) -> bool {
-        self.key == other.key
+        self.key() == other.key()
     }
 }
 
@@ -94,32 +113,33 @@ impl PartialOrd for DocId {
 
 impl Ord for DocId {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.key.cmp(&other.key)
+        self.key().cmp(other.key())
     }
 }
 
 impl hash::Hash for DocId {
     fn hash<H: hash::Hasher>(&self, state: &mut H) {
-        self.key.hash(state);
+        self.key().hash(state);
     }
 }
 
 impl fmt::Debug for DocId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.value, f)
+        fmt::Display::fmt(self, f)
     }
 }
 
 impl fmt::Display for DocId {
-    /// As relaxed extended JSON where that is short and plain, for messages.
+    /// As relaxed extended JSON where that is short and plain, for messages. Always short.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.value {
+        match &self.0.value {
             RawBson::ObjectId(oid) => write!(f, "ObjectId('{oid}')"),
-            RawBson::String(text) => write!(f, "{text:?}"),
+            RawBson::String(text) => write!(f, "{:?}", excerpt(text)),
             RawBson::Int32(number) => write!(f, "{number}"),
             RawBson::Int64(number) => write!(f, "{number}"),
             RawBson::Double(number) => write!(f, "{number:?}"),
-            other => write!(f, "{other:?}"),
+            other if self.key().len() <= EXCERPT_BYTES_MAX => write!(f, "{other:?}"),
+            other => write!(f, "{:?} of {} bytes", other.element_type(), self.key().len()),
         }
     }
 }

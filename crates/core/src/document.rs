@@ -6,6 +6,8 @@ use bson::{RawDocument, RawDocumentBuf};
 
 use crate::{
     doc_id::{DocId, DocIdError},
+    element::Elements,
+    excerpt::EXCERPT_BYTES_MAX,
     limits::{DOCUMENT_BYTES_MAX, DOCUMENT_DEPTH_MAX},
     raw_check,
 };
@@ -60,6 +62,7 @@ impl Document {
         let first = fields.next().and_then(Result::ok);
         let id = first.filter(|field| field.key() == "_id").ok_or(DocumentError::IdNotFirst)?;
         DocId::check_type(id.element_type())?;
+        Elements::of(&raw).take(1).try_for_each(|id| DocId::check_names(id.value))?;
         if fields.flatten().any(|field| field.key() == "_id") {
             return Err(DocumentError::IdTwice);
         }
@@ -102,6 +105,9 @@ impl Document {
 
 impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        if self.as_bytes().len() <= 4 * EXCERPT_BYTES_MAX {
+            return fmt::Debug::fmt(&self.0, f);
+        }
+        write!(f, "Document({} bytes)", self.as_bytes().len())
     }
 }

@@ -77,7 +77,8 @@ pub trait Documents: Send + Sync {
     /// are in a store that writes data and checkpoint as one.
     ///
     /// The next batch must end exactly there, so that its final images are those of the first
-    /// try; another one is a [`Fault::Defect`](crate::store_error::Fault).
+    /// try. For another one the target has moved, [`Fault::CheckpointMoved`](crate::store_error::Fault):
+    /// the note of a try that was given up may arrive late, and has to be read again then.
     fn unfinished(&self) -> impl Future<Output = Result<Option<u64>, StoreError>> + Send;
 
     /// Why the target has stopped, if it has.

@@ -9,8 +9,9 @@ use crate::{
     ids::LogId,
     limits::Limits,
     log::{Acknowledgement, Log, LogEnds},
+    planted::{Bug, is_planted},
     position::{Anchor, Position},
-    store_error::StoreError,
+    store_error::{Fault, StoreError},
 };
 
 /// What a fetch yields.
@@ -74,8 +75,14 @@ impl<L: Log> OplogFeed<L> {
 
     /// The entries that follow `after`, once what stands at `after` is known to be unchanged.
     async fn entries_after(&self, after: &Anchor, limits: Limits) -> Result<Vec<Entry>, FeedError> {
-        // One more than asked for: the checkpointed entry itself is read again and compared.
-        let overlapping = Limits { entries_max: limits.entries_max.saturating_add(1), ..limits };
+        if is_planted(Bug::TimestampCursor) {
+            let entries = self.source.read(1, Limits { entries_max: usize::MAX, ..limits }).await?;
+            let since = after.optime.unix_millis();
+            return Ok(entries.into_iter().filter(|entry| entry.optime().unix_millis() > since).collect());
+        }
+        // One more than asked for, if there is one: the checkpointed entry itself is read again and compared.
+        let overlap = usize::from(after.position.index > 0);
+        let overlapping = Limits { entries_max: limits.entries_max.saturating_add(overlap), ..limits };
         let mut entries = self.source.read(after.position.index.max(1), overlapping).await?;
         if after.position.index == 0 {
             let first = entries.first().map(|entry| entry.position().index);
@@ -204,4 +211,16 @@ pub enum FeedError {
         /// What is wrong.
         source: BatchError,
     },
+}
+
+impl FeedError {
+    /// Whether something among the entries that were asked for is damaged, or cannot be known: what
+    /// stands before it may be as good as ever.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Broken { .. } => true,
+            Self::Store(error) => matches!(error.fault(), Fault::Corrupt | Fault::Incompatible),
+            _ => false,
+        }
+    }
 }

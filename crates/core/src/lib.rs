@@ -21,6 +21,7 @@ pub mod document;
 pub mod documents;
 mod element;
 pub mod entry;
+pub mod excerpt;
 pub mod feed;
 pub mod hash;
 pub mod host;
@@ -31,6 +32,10 @@ pub mod log;
 pub mod memory;
 pub mod namespace;
 mod number_key;
+#[cfg(feature = "testing")]
+pub mod planted;
+#[cfg(not(feature = "testing"))]
+mod planted;
 pub mod position;
 pub mod prepare;
 pub mod primary;

@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
+use crate::excerpt::excerpt;
+
 /// Longest namespace in bytes, MongoDB's own limit ("Naming Restrictions" in the manual).
 pub const NAMESPACE_BYTES_MAX: usize = 255;
 /// Longest database name in bytes, MongoDB's own limit.
@@ -26,7 +28,7 @@ pub enum NamespaceError {
     /// It breaks MongoDB's naming rules.
     #[error("`{text}` is no namespace: {rule}; write it as database.collection")]
     Malformed {
-        /// The text as given.
+        /// The text as given, or its beginning.
         text: String,
         /// The rule that it breaks.
         rule: &'static str,
@@ -34,7 +36,7 @@ pub enum NamespaceError {
     /// It is well formed, but belongs to the server or to oplogsync.
     #[error("namespace `{text}` is never replicated: {owner}; choose another database or collection")]
     Forbidden {
-        /// The text as given.
+        /// The text as given, or its beginning.
         text: String,
         /// To whom it belongs.
         owner: &'static str,
@@ -47,7 +49,7 @@ impl Namespace {
     /// # Errors
     /// [`NamespaceError`] names the rule that the text breaks.
     pub fn new(text: &str) -> Result<Self, NamespaceError> {
-        let malformed = |rule| NamespaceError::Malformed { text: text.to_owned(), rule };
+        let malformed = |rule| NamespaceError::Malformed { text: excerpt(text).into_owned(), rule };
         let (database, collection) = text.split_once('.').ok_or_else(|| malformed("it has no dot"))?;
         if let Some(rule) = broken_database_rule(database).or_else(|| broken_collection_rule(collection)) {
             return Err(malformed(rule));
@@ -56,7 +58,7 @@ impl Namespace {
             return Err(malformed("it is longer than 255 bytes"));
         }
         if let Some(owner) = forbidden_owner(database, collection) {
-            return Err(NamespaceError::Forbidden { text: text.to_owned(), owner });
+            return Err(NamespaceError::Forbidden { text: excerpt(text).into_owned(), owner });
         }
         let dot = u8::try_from(database.len()).map_err(|_| malformed("the database name is too long"))?;
         Ok(Self { full: text.into(), dot })

@@ -16,6 +16,7 @@ use crate::{
     batch::Batch,
     checkpoint::{Checkpoint, Stop},
     documents::{Applied, Documents},
+    excerpt::shortened,
     feed::{Feed, FeedError, Fetch},
     host::Host,
     ids::OwnerId,
@@ -30,6 +31,13 @@ use crate::{
 
 /// How often the source is told of progress while there is more to apply.
 const ACKNOWLEDGE_EVERY: Duration = Duration::from_secs(1);
+
+/// The most that a target keeps of the reason why it has stopped.
+const REASON_BYTES_MAX: usize = 8 * 1024;
+
+/// How much less is asked for at a time once something is damaged: two steps from a thousand to one,
+/// for a damaged entry can be long, and is read with each.
+const NARROWING: usize = 32;
 
 /// How a [`Replicator`] works.
 #[derive(Debug, Clone)]
@@ -224,11 +232,10 @@ where
         if self.alone.is_some_and(|index| seat.applier.index() >= index) {
             self.alone = None;
         }
-        let fetch = if let Some(fetched) = seat.fetched.take() {
-            fetched?
-        } else {
-            let window = seat.applier.window(self.options.limits, self.alone);
-            self.feed.fetch(seat.applier.checkpoint(), window).await?
+        let fetch = match seat.fetched.take() {
+            Some(Err(error)) if error.is_damage() => self.fetch(seat).await?,
+            Some(fetched) => fetched?,
+            None => self.fetch(seat).await?,
         };
         let mut step =
             Step { entries: 0, applied: Applied::default(), progress: Progress::new(None, fetch.head, fetch.floor) };
@@ -240,6 +247,27 @@ where
         step.progress = Progress::new(checkpoint, fetch.head, fetch.floor);
         self.acknowledge(seat, step.progress.behind == 0).await?;
         Ok(step)
+    }
+
+    /// The next batch. Where something is damaged fewer entries are asked for, so that all before the
+    /// damage is applied first, and the target stops at the entry before it.
+    async fn fetch(&self, seat: &Seat<D>) -> Result<Fetch, FeedError> {
+        let mut window = seat.applier.window(self.options.limits, self.alone);
+        let mut damage = None;
+        loop {
+            match (self.feed.fetch(seat.applier.checkpoint(), window).await, damage) {
+                // An unfinished batch is applied as it was begun, or not at all.
+                (Err(error), _) if error.is_damage() && window.entries_max > 1 && !seat.applier.is_unfinished() => {
+                    window.entries_max = (window.entries_max / NARROWING).max(1);
+                    damage = Some(error);
+                }
+                // Nothing is left in which the damage could be: it came and went, and is told all the same.
+                (Ok(fetch), Some(error)) if fetch.batch.as_ref().is_none_or(|batch| batch.last() == fetch.head) => {
+                    return Err(error);
+                }
+                (fetched, _) => return fetched,
+            }
+        }
     }
 
     /// Applies a batch and meanwhile fetches the next one, if more is known to be there.
@@ -343,5 +371,5 @@ fn error_chain(error: &dyn std::error::Error) -> String {
         text.push_str(&error.to_string());
         cause = error.source();
     }
-    text
+    shortened(&text, REASON_BYTES_MAX).into_owned()
 }

@@ -7,6 +7,7 @@ use crate::{
     documents::Documents,
     limits::Limits,
     log::{Log, LogEnds},
+    planted::{Bug, is_planted},
     position::Anchor,
     store_error::StoreError,
 };
@@ -41,7 +42,7 @@ pub async fn trim<S: Log + Documents>(
     let (Some(ends), Some(applied)) = (store.log_ends().await?, store.checkpoint().await?) else { return Ok(None) };
     let mut until = applied.anchor.position.index;
     let (Retention::UntilAcknowledged { age } | Retention::Bounded { age }) = retention;
-    if matches!(retention, Retention::UntilAcknowledged { .. }) {
+    if matches!(retention, Retention::UntilAcknowledged { .. }) && !is_planted(Bug::RetentionForgetsReplicas) {
         let slowest = store.acknowledgements().await?.iter().map(|one| one.at.position.index).min();
         until = until.min(slowest.unwrap_or(0));
     }

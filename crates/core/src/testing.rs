@@ -12,8 +12,12 @@ pub mod faulty;
 #[cfg(feature = "testing")]
 pub mod fuzzing;
 #[cfg(feature = "testing")]
+pub mod hostile;
+#[cfg(feature = "testing")]
 pub mod manual_host;
 pub mod random;
+#[cfg(feature = "testing")]
+pub mod ready;
 pub mod sim;
 #[cfg(feature = "testing")]
 pub mod strategies;

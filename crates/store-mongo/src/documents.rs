@@ -18,6 +18,7 @@ use oplogsync_core::{
 
 use crate::{
     bulk::by_id,
+    entry_document::show_id,
     error::{Access, Failure},
     node_document::DocumentsState,
     query::Flow,
@@ -80,16 +81,16 @@ impl Documents for MongoStore {
 /// A document that the server holds, checked.
 fn checked(raw: &RawDocument, place: &Place) -> Result<Document, Failure> {
     Document::new(raw.to_owned()).map_err(|source| {
-        let id = raw.get("_id").ok().flatten().map(RawBson::from);
+        let id = raw.get("_id").ok().flatten().map_or_else(|| "missing".to_owned(), show_id);
         Failure::new(Fault::Incompatible).because(Unusable { place: place.to_string(), id, source })
     })
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("{place} holds a document that cannot be replicated, with the _id {id:?}")]
+#[error("{place} holds a document that cannot be replicated, with the _id {id}")]
 struct Unusable {
     place: String,
-    id: Option<RawBson>,
+    id: String,
     source: oplogsync_core::document::DocumentError,
 }
 

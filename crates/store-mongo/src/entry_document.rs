@@ -9,7 +9,7 @@
 //! it is `Timestamp(0, 0)`, which a server would replace by its own clock.
 
 use bson::{
-    Binary, DateTime, RawDocument, RawDocumentBuf, Timestamp,
+    Binary, DateTime, RawBsonRef, RawDocument, RawDocumentBuf, Timestamp,
     raw::{CStr, cstr},
     spec::BinarySubtype,
 };
@@ -18,6 +18,7 @@ use oplogsync_core::{
     doc_id::{DocId, DocIdError},
     document::{Document, DocumentError},
     entry::{Entry, HashMismatch, Kind, Operation},
+    excerpt::excerpt,
     hash::Hash,
     ids::OpId,
     namespace::{Namespace, NamespaceError},
@@ -117,11 +118,19 @@ pub(crate) fn encode(entry: &Entry) -> Option<RawDocumentBuf> {
     Some(out)
 }
 
+/// An id for people, in short, whatever it is.
+pub(crate) fn show_id(id: RawBsonRef<'_>) -> String {
+    match DocId::new(id.into()) {
+        Ok(id) => id.to_string(),
+        Err(_) => format!("of type {:?}", id.element_type()),
+    }
+}
+
 /// Reads a document of the log at `place` back.
 pub(crate) fn decode(raw: &RawDocument, place: &Place) -> Result<Entry, Failure> {
     read(raw).map_err(|source| {
         let index = match raw.get("_id") {
-            Ok(Some(id)) => id.as_i64().map_or_else(|| format!("{id:?}"), |index| index.to_string()),
+            Ok(Some(id)) => id.as_i64().map_or_else(|| show_id(id), |index| index.to_string()),
             _ => "without an _id".to_owned(),
         };
         let fault = source.fault();
@@ -159,7 +168,7 @@ fn read_operation(fields: &mut Fields<'_>) -> Result<Operation, EntryDocumentErr
         [code] => Kind::from_code(*code),
         _ => None,
     };
-    let kind = kind.ok_or_else(|| EntryDocumentError::Kind(op.escape_default().to_string()))?;
+    let kind = kind.ok_or_else(|| EntryDocumentError::Kind(excerpt(op).escape_default().to_string()))?;
     Ok(match kind {
         Kind::Insert => Operation::Insert { ns: Namespace::new(fields.text("ns")?)?, document: document(fields)? },
         Kind::Update => {

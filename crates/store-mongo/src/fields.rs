@@ -2,6 +2,10 @@
 //! unknown is an error.
 
 use bson::{RawBsonRef, RawDocument, Timestamp, spec::BinarySubtype};
+use oplogsync_core::excerpt::excerpt;
+
+/// More than any document of our own has. What has more is refused before its names are compared.
+const FIELDS_MAX: usize = 16;
 
 /// What is wrong with a document of our own.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +20,8 @@ pub(crate) enum FieldError {
     Twice(String),
     #[error("format version {0} is unknown")]
     Version(i64),
+    #[error("it has more than {FIELDS_MAX} fields")]
+    TooMany,
     #[error("the document is not valid BSON")]
     Malformed,
 }
@@ -32,7 +38,10 @@ impl<'a> Fields<'a> {
             let (name, value) = field.map_err(|_| FieldError::Malformed)?;
             let name = name.as_str();
             if open.iter().any(|(other, _)| *other == name) {
-                return Err(FieldError::Twice(name.to_owned()));
+                return Err(FieldError::Twice(excerpt(name).into_owned()));
+            }
+            if open.len() == FIELDS_MAX {
+                return Err(FieldError::TooMany);
             }
             open.push((name, value));
         }
@@ -101,7 +110,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn end(self) -> Result<(), FieldError> {
         match self.open.first() {
             None => Ok(()),
-            Some((name, _)) => Err(FieldError::Unknown((*name).to_owned())),
+            Some((name, _)) => Err(FieldError::Unknown(excerpt(name).into_owned())),
         }
     }
 }

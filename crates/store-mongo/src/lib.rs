@@ -23,6 +23,8 @@ mod documents;
 mod entry_document;
 mod error;
 mod fields;
+#[cfg(any(test, feature = "testing"))]
+pub mod fuzzing;
 mod hold;
 mod leases;
 mod log;

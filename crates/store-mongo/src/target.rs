@@ -144,8 +144,9 @@ fn objection(state: &DocumentsState, batch: &Batch, owner: OwnerId) -> Option<Fa
     }
     let (window, last) = (state.unfinished()?, batch.last());
     if window.index != last.position.index {
-        let words = format!("a batch up to entry {} is unfinished, and must be applied first", window.index);
-        return Some(Failure::said(Fault::Defect, words));
+        // A note of our own whose reply was lost may arrive late: who reads again finishes that batch.
+        let words = format!("a batch up to entry {} was begun meanwhile, and must be applied first", window.index);
+        return Some(Failure::said(moved, words));
     }
     let rewritten = || {
         let words = format!(

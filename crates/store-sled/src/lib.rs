@@ -17,6 +17,8 @@ mod durability;
 mod engine;
 mod flusher;
 mod folder;
+#[cfg(any(test, feature = "testing"))]
+pub mod fuzzing;
 mod group_commit;
 mod key;
 mod keyspace;

@@ -11,7 +11,7 @@ use oplogsync_core::{
     write::{Outcome, Write, Written},
 };
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::BufReader;
 
 use crate::{
     args::{WriteArgs, WriteWhat},
@@ -20,6 +20,7 @@ use crate::{
     failure::Failure,
     holder::holder,
     json,
+    lines::Lines,
     node::Node,
     out::Out,
     signals::Shutdown,
@@ -71,14 +72,14 @@ async fn write_lines(
     shutdown: Shutdown,
     out: &mut Out,
 ) -> Result<(), Failure> {
-    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    let mut lines = Lines::new(BufReader::new(tokio::io::stdin()));
     let mut stop = std::pin::pin!(shutdown.requested());
     let mut number = 0_u64;
     loop {
         let line = tokio::select! {
             biased;
             () = stop.as_mut() => return Ok(()),
-            line = lines.next_line() => line.map_err(|error| Failure::unexpected(error, "read standard input"))?,
+            line = lines.next() => line.map_err(|error| Failure::unexpected(error, "read standard input"))?,
         };
         let Some(line) = line else { return Ok(()) };
         number += 1;

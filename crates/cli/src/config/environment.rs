@@ -31,7 +31,7 @@ pub(super) fn node_uri(name: &str) -> Result<Option<String>, String> {
 
 /// The URI in a file, for example a mounted secret; the line end does not count.
 pub(super) fn read_uri_file(path: &Path) -> Result<String, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let text = super::text::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let uri = text.trim();
     if uri.is_empty() { Err(format!("{} is empty: it must hold the uri", path.display())) } else { Ok(uri.to_owned()) }
 }

@@ -10,7 +10,7 @@ use std::{
 use super::{
     Config, ConfigError, LogConfig, NodeConfig, SyncConfig, environment,
     file::{BatchSize, ConfigFile, Keep, Poll},
-    topology,
+    text, topology,
 };
 use crate::conn_string;
 
@@ -20,11 +20,14 @@ const BATCH_SIZE: usize = 1000;
 /// Loads the configuration from `chosen`, or from where one is found.
 pub(crate) fn load(chosen: Option<&Path>) -> Result<Config, ConfigError> {
     let file = find(chosen)?;
-    let text = std::fs::read_to_string(&file)
+    let text = text::read(&file)
         .map_err(|error| ConfigError::new(file.display(), format!("cannot be read: {error}{}", hint(&error))))?;
-    let parsed: ConfigFile = toml::from_str(&text)
-        .map_err(|error| ConfigError::new(file.display(), conn_string::redact(error.to_string().trim_end())))?;
-    check(parsed, &file).map_err(|problem| ConfigError::new(file.display(), problem))
+    parse(&text).and_then(|parsed| check(parsed, &file)).map_err(|problem| ConfigError::new(file.display(), problem))
+}
+
+/// What the text of a file says.
+pub(super) fn parse(text: &str) -> Result<ConfigFile, String> {
+    toml::from_str(text).map_err(|error| conn_string::redact(error.to_string().trim_end()).into_owned())
 }
 
 fn hint(error: &std::io::Error) -> &'static str {
@@ -51,7 +54,7 @@ fn find(chosen: Option<&Path>) -> Result<PathBuf, ConfigError> {
     Err(ConfigError::new(format!("no configuration file ({})", searched.join(", ")), problem))
 }
 
-fn check(file: ConfigFile, path: &Path) -> Result<Config, String> {
+pub(super) fn check(file: ConfigFile, path: &Path) -> Result<Config, String> {
     let base = path.parent().unwrap_or(Path::new("."));
     let ConfigFile { sync, oplog, log, nodes, .. } = file;
     let names: Vec<_> = nodes.iter().map(|node| node.name.clone()).collect();

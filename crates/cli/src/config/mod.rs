@@ -4,6 +4,7 @@ mod environment;
 mod file;
 mod load;
 mod node;
+mod text;
 mod topology;
 
 use std::{path::PathBuf, time::Duration};
@@ -68,6 +69,16 @@ impl ConfigError {
 }
 
 impl Config {
+    /// The configuration that a text is, for tests: without the files that it names.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let file = load::parse(text)?;
+        if file.nodes.iter().any(|node| node.uri_file.is_some()) {
+            return Err("a file would be read".to_owned());
+        }
+        load::check(file, std::path::Path::new("oplogsync.toml"))
+    }
+
     /// The replica with this name.
     pub(crate) fn replica(&self, name: &str) -> Result<&NodeConfig, ConfigError> {
         if let Some(found) = self.replicas.iter().find(|node| node.name == name) {

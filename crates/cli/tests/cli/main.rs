@@ -9,6 +9,7 @@ mod damaged_oplog;
 mod demo;
 mod embedded;
 mod grammar;
+mod hostile;
 mod program;
 mod secrets;
 #[cfg(feature = "mongo")]

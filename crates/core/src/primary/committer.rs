@@ -14,6 +14,7 @@ use crate::{
     host::Host,
     lease::Leases,
     log::{Appended, Log},
+    planted::{Bug, is_planted},
     retry::{Decision, backoff, decide_store},
     store_error::StoreError,
     write::Written,
@@ -108,8 +109,17 @@ impl<S: Log + Documents + Leases + Clone> Committer<S> {
 
     /// Appends the group, applies it, and answers its jobs.
     async fn append_group<H: Host>(&mut self, desk: &Desk<S, H>) {
+        if is_planted(Bug::DataBeforeLog) {
+            let count = self.group.as_ref().map_or(0, |group| group.entries.len());
+            // What fails here is tried again below.
+            let _tried_again = self.apply_group(desk, count).await;
+        }
         let Some(group) = &self.group else { return };
-        let appended = retry(desk, || desk.store.append(&group.entries)).await;
+        let appended = if is_planted(Bug::RetryUnderNewPosition) {
+            desk.store.append(&group.entries).await
+        } else {
+            retry(desk, || desk.store.append(&group.entries)).await
+        };
         let count = match appended {
             Ok(Appended::All) => group.entries.len(),
             Ok(Appended::Beaten { count }) => count,
@@ -117,6 +127,10 @@ impl<S: Log + Documents + Leases + Clone> Committer<S> {
                 let error = Arc::new(PrimaryError::Store(error));
                 self.seat = None;
                 for planned in self.group.take().into_iter().flat_map(|group| group.planned) {
+                    if is_planted(Bug::RetryUnderNewPosition) {
+                        self.taken.push_back(Job { retried: false, sealed_at: 0, ..planned.job });
+                        continue;
+                    }
                     planned.job.answer_unknown(&error);
                 }
                 return;

@@ -1,4 +1,4 @@
-use crate::document::DocumentError;
+use crate::{document::DocumentError, excerpt::excerpt};
 
 /// Why a write is refused; code and name are those of MongoDB.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -8,13 +8,13 @@ pub struct UpdateError {
     pub code: i32,
     /// MongoDB's name of the code.
     pub name: &'static str,
-    /// What is wrong.
+    /// What is wrong, in short.
     pub message: String,
 }
 
 impl UpdateError {
     fn new(code: i32, name: &'static str, message: impl Into<String>) -> Self {
-        Self { code, name, message: message.into() }
+        Self { code, name, message: excerpt(&message.into()).into_owned() }
     }
 
     pub(crate) fn bad_value(message: impl Into<String>) -> Self {

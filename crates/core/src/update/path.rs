@@ -3,6 +3,7 @@
 use std::{borrow::Cow, cmp::Ordering, fmt};
 
 use super::{UpdateError, value::Value};
+use crate::{document::DocumentError, limits::DOCUMENT_DEPTH_MAX};
 
 /// MongoDB's limit of the nulls that a write beyond an array's end fills in.
 const PADDING_MAX: usize = 1_500_000;
@@ -34,6 +35,10 @@ pub(super) struct Survey {
 
 impl Path {
     pub(super) fn parse(text: &str) -> Result<Self, UpdateError> {
+        // Also because what is made of the parts is nested, and is written and dropped by recursion.
+        if text.split('.').nth(DOCUMENT_DEPTH_MAX).is_some() {
+            return Err(DocumentError::TooDeep.into());
+        }
         let parts: Vec<Box<str>> = text.split('.').map(Into::into).collect();
         if parts.iter().any(|part| part.is_empty()) {
             return Err(UpdateError::empty_field_name(text));

@@ -3,6 +3,7 @@
 use bson::{Decimal128, RawDocumentBuf, oid::ObjectId, rawdoc};
 
 use super::*;
+use crate::limits::DOCUMENT_DEPTH_MAX;
 
 const NOW: (u32, u32) = (1_700_000_000, 5);
 
@@ -283,4 +284,18 @@ fn a_push_of_nothing_changes_what_it_sorts_or_cuts() {
     assert_eq!(push("$slice", 2), Ok(rawdoc! { "_id": 1, "$z": [1, 2] }));
     assert_eq!(push("$slice", 1).unwrap_err().code, 52);
     assert_eq!(push("$sort", 1).unwrap_err().code, 52);
+}
+
+#[test]
+fn a_path_of_more_parts_than_a_document_has_levels_is_refused() {
+    let set = |parts: usize| {
+        let mut fields = RawDocumentBuf::new();
+        fields.append(bson::raw::CString::try_from(vec!["a"; parts].join(".")).unwrap(), 1);
+        rawdoc! { "$set": fields }
+    };
+    assert!(run(rawdoc! { "_id": 1 }, &set(DOCUMENT_DEPTH_MAX)).is_ok());
+    // A million parts once ended the process: the nested value was dropped by recursion.
+    for parts in [DOCUMENT_DEPTH_MAX + 1, 1_000_000] {
+        assert_eq!(run(rawdoc! { "_id": 1 }, &set(parts)).unwrap_err().code, 15, "{parts} parts");
+    }
 }

@@ -17,6 +17,7 @@ use crate::{
     documents::Applied,
     entry::Entry,
     ids::OwnerId,
+    planted::{Bug, is_planted},
     store_error::Fault,
 };
 
@@ -36,17 +37,33 @@ impl SimStore {
             return self.request(Access::Write, "apply", move |server| server.apply(target, changes.clone())).await;
         }
         let checked = changes.clone();
-        let unfinished = self.request(Access::Read, "look at the target", move |server| server.check_target(target, checked.clone())).await?;
+        let unfinished = self
+            .request(Access::Read, "look at the target", move |server| server.check_target(target, checked.clone()))
+            .await?;
+        // What follows is begun by a deadline that counts from here, so that one who sleeps between
+        // the note and the writes does not write behind another's back.
+        let until = self.sim().world().now + DEADLINE;
         self.request(Access::Write, "begin a batch", move |server| server.begin(target)).await?;
-        let applied = self.write_documents(&changes, unfinished.is_some()).await.map_err(after_a_write)?;
-        self.request(Access::Write, "move the checkpoint", move |server| server.finish(target)).await.map_err(after_a_write)?;
+        if is_planted(Bug::CheckpointBeforeApply) {
+            self.finish(target).await?;
+        }
+        let applied = self.write_documents(&changes, unfinished.is_some(), until).await.map_err(after_a_write)?;
+        self.finish(target).await?;
         Ok(applied)
     }
 
-    async fn write_documents(&self, changes: &[Change], again: bool) -> Result<Applied, Fault> {
+    async fn finish(&self, target: Target) -> Result<(), Fault> {
+        let moved = self.request(Access::Write, "move the checkpoint", move |server| server.finish(target));
+        moved.await.map_err(after_a_write)
+    }
+
+    async fn write_documents(&self, changes: &[Change], again: bool, until: Micros) -> Result<Applied, Fault> {
         // Two bulks at once: the changes of a batch commute.
         let (left, right) = changes.split_at(changes.len() / 2);
-        let (left, right) = tokio::join!(self.bulk(left), self.bulk(right));
+        let (left, right) = tokio::join!(self.bulk(left, until), self.bulk(right, until));
+        if is_planted(Bug::NothingCommittedIgnored) && left.is_ok() != right.is_ok() {
+            return Ok(Applied::default());
+        }
         let mut drifted = left?;
         drifted.extend(right?);
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
@@ -54,19 +71,16 @@ impl SimStore {
             drifted.into_iter().partition(|(change, found)| again && *found == change.after);
         match others.into_iter().min_by_key(|(change, _)| change.index) {
             Some((change, _)) => Err(drift(&change)),
-            None => Ok(Applied {
-                changed: count(changes.len() - repeated.len()),
-                repeated: count(repeated.len()),
-            }),
+            None => Ok(Applied { changed: count(changes.len() - repeated.len()), repeated: count(repeated.len()) }),
         }
     }
 
-    async fn bulk(&self, changes: &[Change]) -> Result<Drifted, Fault> {
+    async fn bulk(&self, changes: &[Change], until: Micros) -> Result<Drifted, Fault> {
         if changes.is_empty() {
             return Ok(Vec::new());
         }
-        let (changes, begun) = (changes.to_vec(), self.sim().world().now);
-        self.request(Access::WriteOnce, "write documents", move |server| server.bulk(changes.clone(), begun + DEADLINE)).await
+        let changes = changes.to_vec();
+        self.request(Access::WriteOnce, "write documents", move |server| server.bulk(changes.clone(), until)).await
     }
 }
 
@@ -81,6 +95,9 @@ pub(super) struct Target {
 impl Target {
     /// Whether the batch may be applied: to be checked in the same step as what depends on it.
     fn check(&self, state: &State) -> Result<(), Fault> {
+        if is_planted(Bug::OverlappingSyncs) {
+            return Ok(());
+        }
         let origin = Checkpoint { log: self.follows.log, anchor: Entry::origin(self.follows.log) };
         let found = state.checkpoint.unwrap_or(origin);
         if found != self.follows {
@@ -88,7 +105,9 @@ impl Target {
         }
         check_owner(state, self.owner)?;
         match state.window {
-            Some(end) if end != self.ends.anchor.position.index => Err(Fault::Defect),
+            Some(end) if end != self.ends.anchor.position.index => {
+                Err(Fault::CheckpointMoved { found: found.anchor.position })
+            }
             _ => Ok(()),
         }
     }
@@ -161,9 +180,8 @@ impl Server {
 }
 
 fn check_drift(state: &State, changes: &[Change]) -> Result<(), Fault> {
-    let is_drifted = |change: &&Change| {
-        Existence::of(state.documents.get(&(change.ns.clone(), change.id.clone()))) != change.before
-    };
+    let is_drifted =
+        |change: &&Change| Existence::of(state.documents.get(&(change.ns.clone(), change.id.clone()))) != change.before;
     changes.iter().find(is_drifted).map_or(Ok(()), |change| Err(drift(change)))
 }
 

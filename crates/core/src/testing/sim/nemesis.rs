@@ -21,7 +21,7 @@ const INFLICTED: [FaultKind; 9] = [
     FaultKind::FullDisk,
 ];
 /// A pause that is longer than the leases live.
-const LONG_PAUSE: Micros = 6 * SECOND;
+const LONG_PAUSE: Micros = 4 * SECOND;
 
 /// Makes things go wrong until it is stopped.
 pub(super) async fn nemesis(sim: Sim) {
@@ -94,7 +94,10 @@ impl World {
                 self.tell(|| format!("{} has no space left", node.name()));
             }
             FaultKind::Pause => {
-                let pause = if long % 2 == 0 { LONG_PAUSE + long / 2 } else { short };
+                let pause = if long % 2 == 0 { LONG_PAUSE + long } else { short };
+                // The one that matters most is the one who writes.
+                let primary = Process::Primary(usize::try_from(short % 2).unwrap_or(0));
+                let program = if long % 4 == 0 { primary } else { program };
                 let until = self.now + pause;
                 if pause >= LONG_PAUSE {
                     self.count(FaultKind::Pause);

@@ -16,9 +16,9 @@ use super::{
 use crate::store_error::Fault;
 
 /// How long a process waits for a reply. Nothing that must not be late is begun later than that.
-pub(super) const DEADLINE: Micros = 2 * SECOND;
+pub(super) const DEADLINE: Micros = SECOND;
 /// The longest that a message is under way.
-const LATE_MAX: u64 = 8 * SECOND;
+const LATE_MAX: u64 = 5 * SECOND;
 
 /// The wires.
 #[derive(Debug, Default)]

@@ -199,13 +199,7 @@ impl Oracle {
     }
 
     /// What becomes durable on a node: L2, L3, L4, L6, L8 and retention.
-    pub(super) fn check_durable(
-        &mut self,
-        node: Node,
-        before: &State,
-        change: &Change,
-        moment: Moment,
-    ) {
+    pub(super) fn check_durable(&mut self, node: Node, before: &State, change: &Change, moment: Moment) {
         match change {
             Change::CreateLog(log) => self.log = self.log.or(Some(*log)),
             Change::Append(entry) => {
@@ -224,7 +218,9 @@ impl Oracle {
                 if let Some((replica, at)) = needed.min_by_key(|(_, at)| *at)
                     && at < floor.position.index
                 {
-                    self.report("retention", || format!("trimmed to {}, {} is at {at}", floor.position, replica.name()));
+                    self.report("retention", || {
+                        format!("trimmed to {}, {} is at {at}", floor.position, replica.name())
+                    });
                 }
             }
             Change::Checkpoint(checkpoint) => {

@@ -26,6 +26,8 @@ use crate::{
     write::Write,
 };
 
+/// Longer than any request may take, and short, so that leases change hands often.
+const LEASE_TERM: Duration = Duration::from_secs(3);
 /// How often a write of unknown outcome is tried again, at most.
 const TRIES: u64 = 4;
 
@@ -87,11 +89,6 @@ impl World {
         runs
     }
 
-    /// Whether a primary has nothing left to do: the first one writes until the end.
-    fn needs_no_more_writes(&self, number: usize) -> bool {
-        self.quiet && (number > 0 || self.has_ended)
-    }
-
     /// Notes when a trim begins.
     fn begin_trim(&mut self) {
         self.trim_began = self.now;
@@ -128,6 +125,7 @@ async fn primary(sim: Sim, number: usize) {
             node: Node::SOURCE.name().to_owned(),
             holder: process.to_string(),
             limits: some_limits(&sim),
+            lease_term: LEASE_TERM,
             queue_max: 2 + usize::try_from(below(&sim, 6)).unwrap_or(0),
             ..PrimaryOptions::default()
         };
@@ -145,7 +143,8 @@ async fn primary(sim: Sim, number: usize) {
                 if let Err(error) = primary.close().await {
                     check_primary(&sim, process, &error);
                 }
-                if sim.world().needs_no_more_writes(number) {
+                // The first one goes on: a late request may append what nobody has applied yet.
+                if sim.world().quiet && number > 0 {
                     return;
                 }
             }
@@ -287,6 +286,7 @@ async fn replicator(sim: Sim, number: usize) {
         let options = ReplicatorOptions {
             holder: process.to_string(),
             limits: some_limits(&sim),
+            lease_term: LEASE_TERM,
             poll_interval: Duration::from_millis(100 + below(&sim, 1_500)),
             ..ReplicatorOptions::default()
         };

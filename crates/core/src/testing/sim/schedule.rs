@@ -170,6 +170,7 @@ impl World {
         self.mend();
         for node in &mut self.nodes {
             (node.full_until, node.slow_until) = (0, 0);
+            (node.dies_after, node.dies_within) = (None, false);
         }
     }
 

@@ -49,7 +49,9 @@ impl SimStore {
             server.view(move |state| {
                 let entries = state.documents.iter().filter(|((ns, _), _)| ns.collection() == "oplogs");
                 let mut younger: Vec<(i64, i32)> = entries
-                    .filter_map(|(_, entry)| Some((entry.as_raw().get_i64("t").ok()?, entry.as_raw().get_i32("_id").ok()?)))
+                    .filter_map(|(_, entry)| {
+                        Some((entry.as_raw().get_i64("t").ok()?, entry.as_raw().get_i32("_id").ok()?))
+                    })
                     .filter(|(stamp, _)| *stamp > since)
                     .collect();
                 younger.sort_unstable();

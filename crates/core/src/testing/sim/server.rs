@@ -17,6 +17,7 @@ use crate::{
     lease::{Lease, LeaseName},
     limits::Limits,
     log::{Appended, LogEnds},
+    planted::{Bug, is_planted},
     position::{Anchor, Position},
     store_error::Fault,
 };
@@ -58,6 +59,14 @@ impl Server {
 
     /// Waits until a write is durable. Others that wait share the sync.
     pub(super) async fn settle(&self, ticket: Ticket) {
+        if is_planted(Bug::AcknowledgedBeforeDurable) {
+            let late = self.clone();
+            self.sim.start(Process::Server(self.node), async move {
+                late.sim.sleep(100 * MILLI).await;
+                late.sim.world().sync(late.node, ticket);
+            });
+            return;
+        }
         while !self.sim.world().node(self.node).is_synced(ticket) {
             self.think().await;
             self.sim.world().sync(self.node, ticket);
@@ -109,6 +118,14 @@ impl Server {
     async fn append_in_steps(&self, entries: &[Entry]) -> Result<Appended, Fault> {
         let is_atomic = self.sim.world().node(self.node).is_atomic;
         self.think().await;
+        if is_planted(Bug::CounterThenInsert)
+            && entries.first().is_some_and(|entry| self.look(|state| is_next(state, entry)))
+        {
+            for entry in entries.iter().rev() {
+                self.write(vec![Change::Append(entry.clone())])?;
+                self.think().await;
+            }
+        }
         for (count, entry) in entries.iter().enumerate() {
             if count > 0 && !is_atomic {
                 self.think().await;
@@ -127,11 +144,20 @@ impl Server {
     fn append_one(&self, entry: &Entry) -> Result<bool, Fault> {
         let mut world = self.sim.world();
         let Some(log) = &world.node(self.node).visible.log else { return Err(Fault::Defect) };
+        let is_below = entry.position().index <= log.floor.position.index;
+        if is_planted(Bug::NoFloorCheck) && is_below && !log.entries.contains_key(&entry.position().index) {
+            return Ok(true);
+        }
+        if is_planted(Bug::NoTermCheck) && entry.position().index <= log.head().position.index && !is_below {
+            world.write(self.node, self.request, vec![Change::Append(entry.clone())])?;
+            return Ok(true);
+        }
         if let Some(there) = log.entries.get(&entry.position().index) {
             let is_above = entry.position().index > log.floor.position.index;
             return Ok(is_above && there.hash() == entry.hash());
         }
-        if check_follows(&log.head(), entry).is_err() || find(log, entry.op_id()).is_some() {
+        let is_repeated = find(log, entry.op_id()).is_some() && !is_planted(Bug::RetryUnderNewPosition);
+        if check_follows(&log.head(), entry).is_err() || is_repeated {
             return Ok(false);
         }
         world.note_writer(self.node, self.client);
@@ -143,7 +169,9 @@ impl Server {
         self.count_at_work(|journal| &mut journal.readers, 1);
         self.think().await;
         let entries = self.look(|state| state.log.as_ref().map(|log| read(log, from, limits)).unwrap_or_default());
-        self.settle_all().await;
+        if !is_planted(Bug::ReadsUndurable) {
+            self.settle_all().await;
+        }
         self.count_at_work(|journal| &mut journal.readers, -1);
         Ok(entries)
     }
@@ -225,6 +253,11 @@ impl World {
             self.count(FaultKind::RetentionRace);
         }
     }
+}
+
+/// Whether the entry belongs behind the newest one.
+fn is_next(state: &State, entry: &Entry) -> bool {
+    state.log.as_ref().is_some_and(|log| check_follows(&log.head(), entry).is_ok())
 }
 
 fn ends(state: &State) -> Option<LogEnds> {

@@ -1,0 +1,36 @@
+//! What a case costs.
+
+use std::{fs, time::Duration};
+
+/// How long one case may take on the processor: the bound that is promised for a release build, and
+/// what an unoptimised one makes of it.
+const TIME_MAX: Duration = Duration::from_millis(if cfg!(debug_assertions) { 10_000 } else { 100 });
+/// How much more memory refusing may take at its height.
+pub(crate) const REFUSED_KIB_MAX: u64 = 64 * 1024;
+
+/// Runs one case, and says what it cost. `kib_max` bounds the growth of memory.
+pub(crate) fn within_bounds<T>(case: &str, kib_max: u64, run: impl FnOnce() -> T) -> T {
+    // Printed before, so that the case that ends the process is known.
+    eprint!("{case}: ");
+    fs::write("/proc/self/clear_refs", "5").unwrap();
+    let (before, started) = (peak_kib(), time_on_processor());
+    let result = run();
+    let (took, grown) = (time_on_processor().saturating_sub(started), peak_kib().saturating_sub(before));
+    eprintln!("{} ms, {grown} KiB", took.as_millis());
+    assert!(took <= TIME_MAX, "{case} took {took:?}");
+    assert!(grown <= kib_max, "{case} took {grown} KiB");
+    result
+}
+
+/// The largest resident set since the last reset.
+fn peak_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// How long this thread has run.
+fn time_on_processor() -> Duration {
+    let schedule = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(schedule.split(' ').next().unwrap().parse().unwrap())
+}
