@@ -1,14 +1,17 @@
 //! The grammar of the command line.
 
+mod sim;
+
 use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use oplogsync_core::{ids::OpId, namespace::Namespace};
 
+pub(crate) use self::sim::{SimArgs, Simulated};
 use crate::{
     config::duration,
     exit::EXIT_CODES,
-    help::{DEFINITIONS, ENVIRONMENT, EXAMPLES},
+    help::{self, DEFINITIONS, ENVIRONMENT, EXAMPLES},
 };
 
 /// Replicate a primary's operation log to its replicas, incrementally and idempotently
@@ -132,6 +135,9 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Look at the primary's oplog
     Oplog(OplogArgs),
+    /// Simulate faults on all sides and check every law; exit 7 on a broken one or a lost write
+    #[command(after_help = help::sim())]
+    Sim(SimArgs),
 }
 
 #[derive(Debug, ClapArgs)]

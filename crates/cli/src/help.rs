@@ -1,5 +1,7 @@
 //! What stands behind the generated help of commands.
 
+use oplogsync_core::testing::sim::FaultKind;
+
 /// Behind the program's own help.
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -8,6 +10,7 @@ Examples:
   oplogsync run -c oplogsync.toml     replicate until stopped
   oplogsync status                    state and lag of every replica
   oplogsync verify --json             exit 7 on any difference
+  oplogsync sim                       1000 simulated schedules of faults
 ";
 
 /// Behind the help of `status`.
@@ -29,4 +32,26 @@ Environment, which overrides the configuration file:
   OPLOGSYNC_SYNC_BATCH_SIZE             [sync] batch_size
   OPLOGSYNC_OPLOG_KEEP                  [oplog] keep
   OPLOGSYNC_LOG, OPLOGSYNC_LOG_FORMAT   [log] level, [log] format
+";
+
+/// Behind the help of `sim`.
+pub(crate) fn sim() -> String {
+    let names: Vec<_> = FaultKind::ALL.iter().map(|kind| kind.name()).collect();
+    let lines: Vec<_> = names.chunks(4).map(|names| format!("  {}", names.join(", "))).collect();
+    format!("{SIM_EXAMPLES}\nFaults:\n{}", lines.join(",\n"))
+}
+
+const SIM_EXAMPLES: &str = "\
+The real primary, replicators and retention run on simulated nodes, network and clocks, without a
+server. The same seed makes the same run. After every step the laws are checked; in the end faults
+stop, and everything has to converge. A schedule that breaks a law is shrunk, and the command that
+replays it is printed. A replica that stops because the log was trimmed beyond it counts as stale,
+not as a loss. The demo's algorithm is held against no law: its lost writes are counted.
+
+Examples:
+  oplogsync sim                              1000 schedules
+  oplogsync sim --seed 7                     watch one
+  oplogsync sim --seed 7 --faults delay,node-crash --steps 300
+  oplogsync sim --schedules 100000 --without full-disk
+  oplogsync sim --algorithm seed             how much the Node.js demo loses under the same faults
 ";

@@ -12,6 +12,7 @@ mod config;
 mod conn_string;
 mod exit;
 mod failure;
+mod fault_list;
 #[cfg(any(test, feature = "testing"))]
 pub mod fuzzing;
 mod help;

@@ -6,6 +6,7 @@ mod init;
 mod load;
 mod oplog;
 mod run;
+mod sim;
 mod status;
 mod verify;
 mod write;
@@ -47,6 +48,10 @@ pub(crate) async fn run(args: Args, out: &mut Out) -> Result<Exit, Failure> {
         Command::Demo(args) => {
             logging::start(&global, None, "error")?;
             until_stopped(|shutdown| demo::run(&args, shutdown, out)).await
+        }
+        Command::Sim(args) => {
+            logging::start(&global, None, "info")?;
+            until_stopped(|shutdown| sim::run(args, shutdown, out)).await
         }
     }
 }

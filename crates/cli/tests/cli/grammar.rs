@@ -10,7 +10,7 @@ fn without_arguments_the_help_is_shown_and_the_usage_is_wrong() {
 #[test]
 fn help_names_every_command_and_hides_load() {
     let help = Folder::new().run(&["--help"]).expect_code(0).shows(&["doctor", "Examples:"]);
-    for command in ["demo", "init", "check", "run", "write", "status", "verify", "oplog"] {
+    for command in ["demo", "init", "check", "run", "write", "status", "verify", "oplog", "sim"] {
         assert!(help.stdout.lines().any(|line| line.trim_start().starts_with(command)), "{command}: {help:#?}");
     }
     assert!(!help.stdout.contains("load"), "{help:#?}");
@@ -59,6 +59,7 @@ fn a_reader_that_closes_the_pipe_ends_the_program_cleanly() {
         &["oplog", "tail", "-n", "5000"][..],
         &["oplog", "tail", "-n", "5000", "-f"],
         &["demo", "--duration", "3s", "--write-every", "20ms"],
+        &["sim", "--seed", "7", "--steps", "20000"],
     ] {
         let mut running = folder.start(args);
         assert!(!running.read_one_line().is_empty(), "{args:?}");

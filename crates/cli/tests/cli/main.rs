@@ -14,5 +14,6 @@ mod program;
 mod secrets;
 #[cfg(feature = "mongo")]
 mod servers;
+mod sim;
 #[cfg(feature = "mongo")]
 mod survival;
