@@ -8,4 +8,6 @@ mod durability;
 mod history;
 mod kill;
 mod opening;
+mod oracle;
 mod raw;
+mod writes;
