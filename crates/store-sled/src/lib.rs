@@ -24,6 +24,7 @@ mod leases;
 mod log;
 mod mark;
 mod record;
+mod step;
 mod store;
 mod trouble;
 
@@ -34,7 +35,7 @@ struct Readme;
 
 pub use durability::{Durability, Options};
 #[doc(hidden)]
-pub use folder::Fsync;
-#[doc(hidden)]
 pub use keyspace::Keyspace;
+#[doc(hidden)]
+pub use step::{Moment, Step, Watch};
 pub use store::SledStore;

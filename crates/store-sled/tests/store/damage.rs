@@ -18,6 +18,7 @@ use oplogsync_core::{
 use oplogsync_store_sled::{Options, SledStore};
 
 use crate::{
+    copy::copy,
     history::{ALL, Model, fold, items, log, write},
     raw::{self, CHECKPOINT_KEY, COMMITS_KEY, FORMAT_KEY, LOG_KEY, STOP_KEY},
 };
@@ -169,18 +170,6 @@ fn damage(file: &Path, numbers: &mut Numbers) -> String {
         _ => {
             handle.set_len(at).unwrap();
             format!("truncated to {at}")
-        }
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for item in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(item.file_name());
-        if item.file_type().unwrap().is_dir() {
-            copy(&item.path(), &target);
-        } else {
-            fs::copy(item.path(), target).unwrap();
         }
     }
 }

@@ -3,11 +3,16 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a test fails by panicking")]
 
 mod conformance;
+mod copy;
+mod crash_points;
 mod damage;
 mod durability;
+mod failing_disk;
 mod history;
 mod kill;
 mod opening;
 mod oracle;
+mod pair;
 mod raw;
+mod whole;
 mod writes;

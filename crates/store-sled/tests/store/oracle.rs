@@ -52,6 +52,14 @@ pub(crate) struct Found {
 }
 
 impl Oracle {
+    /// One that knows a log, and has folded it up to `floor`.
+    pub(crate) fn of(log: LogId, entries: &[Entry], floor: u64) -> Self {
+        let places = entries.iter().map(|entry| (entry.op_id(), entry.position().index)).collect();
+        let mut oracle = Self { log: Some(log), entries: entries.to_vec().into(), places, ..Self::default() };
+        oracle.fold(floor);
+        oracle
+    }
+
     /// The primary has acknowledged an operation, with an entry at `index`.
     pub(crate) fn acknowledge(&mut self, op_id: OpId, index: u64) {
         self.acknowledged.push((op_id, index));
@@ -97,13 +105,17 @@ impl Oracle {
     /// Folds what both nodes have applied, and permits the primary to trim it.
     pub(crate) async fn let_go(&mut self, primary: &SledStore) {
         let slowest = self.checkpoints[0].min(self.checkpoints[1]);
-        let done = self.entries.partition_point(|entry| entry.position().index <= slowest);
+        self.fold(slowest);
+        if let Some(at) = self.base {
+            primary.acknowledge(&Acknowledgement { replica: REPLICA.to_owned(), at }).await.unwrap();
+        }
+    }
+
+    fn fold(&mut self, until: u64) {
+        let done = self.entries.partition_point(|entry| entry.position().index <= until);
         for entry in self.entries.drain(..done) {
             apply(&mut self.contents, entry.operation());
             self.base = Some(entry.anchor());
-        }
-        if let Some(at) = self.base {
-            primary.acknowledge(&Acknowledgement { replica: REPLICA.to_owned(), at }).await.unwrap();
         }
     }
 

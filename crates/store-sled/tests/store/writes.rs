@@ -25,8 +25,12 @@ pub(crate) fn write(number: u64) -> Write {
     let ns: Namespace = namespace(if random.below(4) == 0 { "orders" } else { "items" });
     let key = i64::try_from(random.below(IDS)).unwrap();
     let by = i64::try_from(number).unwrap();
-    // Now and then a document of some pages.
-    let filler_bytes = if random.below(20) == 0 { random.below(9000) } else { random.below(200) };
+    // Now and then one of some pages, and one that the engine keeps in a file of its own.
+    let filler_bytes = match random.below(200) {
+        0 => 600_000,
+        1..10 => random.below(9000),
+        _ => random.below(200),
+    };
     let filler = "x".repeat(usize::try_from(filler_bytes).unwrap());
     match random.below(10) {
         0..3 => Write::Insert { ns, document: rawdoc! { "_id": key, "by": by, "filler": filler } },
