@@ -1,6 +1,6 @@
 //! The process that is killed: a primary with its writers, and a replica that follows it.
 
-use std::{collections::VecDeque, io::Write as _, path::Path, sync::Mutex, time::Duration};
+use std::{collections::VecDeque, path::Path, sync::Mutex, time::Duration};
 
 use oplogsync_core::{
     feed::OplogFeed,
@@ -12,17 +12,15 @@ use oplogsync_core::{
 };
 use oplogsync_store_sled::{Options, SledStore};
 
-use crate::writes::{op_id, write};
+use crate::{
+    tell::tell,
+    writes::{op_id, write},
+};
 
 /// Small batches and frequent polls: many different moments to be killed in.
 const BATCH: Limits = Limits { entries_max: 7, bytes_max: 64 * 1024 };
 const POLL: Duration = Duration::from_millis(3);
 const TRIM_EVERY: Duration = Duration::from_millis(15);
-
-fn tell(line: std::fmt::Arguments<'_>) {
-    let mut out = std::io::stdout().lock();
-    out.write_fmt(format_args!("{line}\n")).and_then(|()| out.flush()).expect("the parent reads");
-}
 
 /// Works until it is killed: tries the writes `again`, and then makes new ones from number `first` on.
 pub(super) async fn work(folder: &Path, first: u64, again: VecDeque<u64>) {
