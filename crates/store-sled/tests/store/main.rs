@@ -15,6 +15,7 @@ mod opening;
 mod oracle;
 mod pair;
 mod raw;
+mod rot;
 mod tell;
 mod whole;
 mod writes;
