@@ -190,13 +190,14 @@ async fn nothing_acknowledged_is_lost_by_a_kill() {
     let (mut kills, mut ledger) = (Kills::default(), Ledger::default());
     let mut pace = Pace { opening: Duration::from_millis(50), rolling: Duration::from_millis(2) };
     let (mut checks, mut trimmed) = (0, 0);
+    let open = |node: &str| SledStore::open(folder.path().join(node), node, Options::default()).unwrap();
+    ledger.oracle.follow(&open("primary")).await;
     for cycle in 0..cycles {
         let phase = run_and_kill(cycle, folder.path(), &mut random, &mut pace, &mut ledger);
         kills.0[phase as usize] += 1;
         // In between the next child recovers what this kill has left, and may be killed doing so.
         if cycle % 5 == 4 {
-            let primary = SledStore::open(folder.path().join("primary"), "primary", Options::default()).unwrap();
-            let replica = SledStore::open(folder.path().join("replica"), "replica", Options::default()).unwrap();
+            let (primary, replica) = (open("primary"), open("replica"));
             let found = ledger.oracle.check(&primary, &replica).await;
             ledger.oracle.let_go(&primary).await;
             (checks, trimmed) = (checks + 1, found.floor);

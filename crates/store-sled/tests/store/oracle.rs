@@ -17,7 +17,7 @@ use oplogsync_core::{
 };
 use oplogsync_store_sled::SledStore;
 
-use crate::history::ALL;
+use crate::history::{self, ALL};
 
 /// The name under which an oracle asks a log to keep the entries that it has not folded yet.
 const REPLICA: &str = "the-oracle";
@@ -58,6 +58,13 @@ impl Oracle {
         let mut oracle = Self { log: Some(log), entries: entries.to_vec().into(), places, ..Self::default() };
         oracle.fold(floor);
         oracle
+    }
+
+    /// Asks a new primary from the start to keep what is not folded yet.
+    pub(crate) async fn follow(&mut self, primary: &SledStore) {
+        let ends = primary.create_log(history::log()).await.unwrap();
+        (self.log, self.base) = (Some(ends.log), Some(ends.head));
+        self.let_go(primary).await;
     }
 
     /// The primary has acknowledged an operation, with an entry at `index`.
