@@ -15,6 +15,7 @@ use oplogsync_core::{
 use oplogsync_store_sled::{Options, SledStore};
 
 use crate::{
+    copy::copy,
     history::ALL,
     oracle::{Contents, contents},
     pair::{NODES, Run, Workload, unwatched},
@@ -109,8 +110,19 @@ pub(super) async fn all(folder: &Path) -> Vec<Intact> {
             all.push(Intact::read(name, folder.join(node)).await);
         }
     }
+    all.push(killed(&folder.join("killed")).await);
     all.push(Intact::read("a large document", large(&folder.join("large")).await).await);
     all
+}
+
+/// What a kill leaves: everything was synced, and nothing was closed.
+async fn killed(folder: &Path) -> Intact {
+    let (live, left, read) = (folder.join("live"), folder.join("left"), folder.join("read"));
+    let mut run = Run::new(&live, host(), unwatched(), &|_, _| ());
+    run.go(Workload { writes: 60, replicate_every: 10, trim_every: 25, reopen_every: 35 }).await.unwrap();
+    copy(&live.join(NODES[0]), &left);
+    copy(&left, &read);
+    Intact { folder: left, ..Intact::read("the folder of a killed process", read).await }
 }
 
 /// The engine keeps a large value in a file of its own.
