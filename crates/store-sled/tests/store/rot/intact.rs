@@ -111,7 +111,8 @@ pub(super) async fn all(folder: &Path) -> Vec<Intact> {
         }
     }
     all.push(killed(&folder.join("killed")).await);
-    all.push(Intact::read("a large document", large(&folder.join("large")).await).await);
+    all.push(Intact::read("several segments", inserted(&folder.join("segments"), 70, 9000).await).await);
+    all.push(Intact::read("a large document", inserted(&folder.join("large"), 1, 600_000).await).await);
     all
 }
 
@@ -125,12 +126,17 @@ async fn killed(folder: &Path) -> Intact {
     Intact { folder: left, ..Intact::read("the folder of a killed process", read).await }
 }
 
-/// The engine keeps a large value in a file of its own.
-async fn large(folder: &Path) -> PathBuf {
+/// Documents of one size: one that the engine keeps in a file of its own, or many that fill several of its segments.
+async fn inserted(folder: &Path, documents: i32, bytes: usize) -> PathBuf {
     let mut run = Run::new(folder, ManualHost::hurried(3), unwatched(), &|_, _| ());
     run.open().await.unwrap();
-    let document = rawdoc! { "_id": 1, "filler": "x".repeat(600_000) };
-    let insert = Write::Insert { ns: namespace("items"), document };
-    run.pair.as_ref().unwrap().primary.write(insert).await.unwrap();
+    for id in 0..documents {
+        let document = rawdoc! { "_id": id, "filler": "x".repeat(bytes) };
+        let insert = Write::Insert { ns: namespace("items"), document };
+        run.pair.as_ref().unwrap().primary.write(insert).await.unwrap();
+        if id == documents / 2 {
+            run.open().await.unwrap();
+        }
+    }
     folder.join(NODES[0])
 }
