@@ -1,5 +1,5 @@
-//! A disk that fails from some step on: nothing is acknowledged after it, nothing is done until the store is
-//! opened again, and then everything is there that was acknowledged.
+//! A disk that fails from some step on, with an error or with a panic of the engine: nothing is acknowledged after
+//! it, nothing is done until the store is opened again, and then everything is there that was acknowledged.
 
 use std::{
     collections::BTreeMap,
@@ -43,7 +43,8 @@ impl Disk {
                 }
                 disk.failed[node].store(true, Ordering::SeqCst);
                 disk.first.lock().unwrap().get_or_insert((NODES[node], step, moment));
-                Err(error())
+                // An open that fails has nothing to poison; it is of the disk only.
+                Err(if is_opening(step) { broken() } else { error() })
             });
             watch
         })
@@ -63,10 +64,24 @@ fn broken() -> io::Error {
     io::Error::from_raw_os_error(5)
 }
 
+/// What the engine does when it does not find on the disk what it has written.
+fn panicking() -> io::Error {
+    panic!("a page is not what it was")
+}
+
+fn is_opening(step: Step) -> bool {
+    matches!(step, Step::CleanUp | Step::Open | Step::SyncFolder)
+}
+
 /// Runs the workload on a disk that fails after `works` steps; returns the first step that failed.
 async fn fail_after(works: usize, whole: &Whole) -> (&'static str, Step, Moment) {
     let folder = tempfile::tempdir().unwrap();
-    let (disk, error) = (Arc::new(Disk::default()), if works.is_multiple_of(2) { full } else { broken });
+    let (error, meant): (fn() -> io::Error, _) = match works % 3 {
+        0 => (full, Fault::Full),
+        1 => (broken, Fault::Poisoned),
+        _ => (panicking, Fault::Corrupt),
+    };
+    let disk = Arc::new(Disk::default());
     let acknowledged = Mutex::new(Vec::new());
     let count = || acknowledged.lock().unwrap().len();
     let acknowledge = |number, index| acknowledged.lock().unwrap().push((number, index));
@@ -75,13 +90,12 @@ async fn fail_after(works: usize, whole: &Whole) -> (&'static str, Step, Moment)
     let failure = run.go(WORKLOAD).await.unwrap_err();
 
     let first = disk.first.lock().unwrap().unwrap();
-    let fault = match (works % 2, first.1) {
-        (0, _) => Fault::Full,
+    let fault = match first.1 {
         // Nothing has been done yet.
-        (_, Step::CleanUp | Step::Open) => Fault::Unavailable,
-        _ => Fault::Poisoned,
+        Step::CleanUp | Step::Open => Fault::Unavailable,
+        Step::SyncFolder => Fault::Poisoned,
+        _ => meant,
     };
-    // A primary asks its store once more before it answers: the store then tells what came first.
     let told_later = told(&failure).contains(&format!("the first failure was: {fault}"));
     assert!(*failure.fault() == fault || (*failure.fault() == Fault::Poisoned && told_later), "{first:?}: {failure:?}");
     let before = count();
