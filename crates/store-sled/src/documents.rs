@@ -23,6 +23,7 @@ use crate::{
     key::Key,
     keyspace::{Keyspace, View, Writer, document},
     record::{Record, Unreadable},
+    step::Step,
     store::SledStore,
     trouble::Trouble,
 };
@@ -104,6 +105,7 @@ impl Keyspace {
 
     fn apply_folded(&self, folded: &Folded, owner: OwnerId) -> Result<Applied, StoreError> {
         self.write(
+            Step::Apply,
             || folded.doing(),
             |writer| {
                 check_checkpoint(&writer.view, folded)?;
@@ -129,7 +131,8 @@ impl Keyspace {
     /// # Errors
     /// As there.
     pub fn set_stop(&self, stop: &Stop) -> Result<(), StoreError> {
-        self.write(|| format!("remember that it has stopped at {}", stop.at), |writer| writer.put(&Key::stop(), stop))
+        let doing = || format!("remember that it has stopped at {}", stop.at);
+        self.write(Step::Stop, doing, |writer| writer.put(&Key::stop(), stop))
     }
 }
 

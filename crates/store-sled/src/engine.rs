@@ -3,19 +3,20 @@
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::OnceLock,
 };
 
 use oplogsync_core::store_error::Fault;
 
-use crate::trouble::Trouble;
+use crate::trouble::{Earlier, Trouble};
 
 /// The opened database. Damaged files make sled panic as often as they make it return an error:
 /// no call into it is made outside [`Engine::contain`].
 #[derive(Debug)]
 pub(crate) struct Engine {
     db: Option<sled::Db>,
-    poisoned: AtomicBool,
+    /// The failure after which it is not to be trusted.
+    poisoned: OnceLock<Earlier>,
 }
 
 /// The engine panicked: its files are damaged, or it is at fault.
@@ -27,17 +28,21 @@ impl Engine {
     /// Opens the database.
     pub(crate) fn open(config: &sled::Config) -> Result<Self, Trouble> {
         let db = unwound(|| config.open().map_err(Trouble::reading))?;
-        Ok(Self { db: Some(db), poisoned: AtomicBool::new(false) })
+        Ok(Self { db: Some(db), poisoned: OnceLock::new() })
     }
 
     /// Runs `work` on the tree. What it cannot recover from poisons the engine: all later calls fail.
     pub(crate) fn contain<T>(&self, work: impl FnOnce(&sled::Tree) -> Result<T, Trouble>) -> Result<T, Trouble> {
-        let Some(db) = self.db.as_ref().filter(|_| !self.poisoned.load(Ordering::Acquire)) else {
-            return Err(Trouble::new(Fault::Poisoned));
-        };
+        if let Some(earlier) = self.poisoned.get() {
+            return Err(earlier.again());
+        }
+        let Some(db) = &self.db else { return Err(Trouble::new(Fault::Poisoned)) };
         let result = unwound(|| work(db));
-        if result.as_ref().is_err_and(Trouble::poisons) {
-            self.poisoned.store(true, Ordering::Release);
+        if let Err(trouble) = &result
+            && trouble.poisons()
+        {
+            // Of several at once the first is remembered.
+            let _ = self.poisoned.set(trouble.as_earlier());
         }
         result
     }
@@ -47,9 +52,7 @@ impl Drop for Engine {
     fn drop(&mut self) {
         // The database flushes as it is dropped, which can panic as well.
         let db = self.db.take();
-        if catch_unwind(AssertUnwindSafe(|| drop(db))).is_err() {
-            self.poisoned.store(true, Ordering::Release);
-        }
+        drop(catch_unwind(AssertUnwindSafe(|| drop(db))));
     }
 }
 

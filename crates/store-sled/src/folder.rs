@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use crate::{
     group_commit::Ticket,
     mark::Mark,
+    step::{Step, Steps},
     trouble::{Trouble, io_fault},
 };
 
@@ -29,10 +30,6 @@ const MODE: u32 = 0o700;
 /// A folder that was closed a moment ago, also by a process just killed, can still be locked.
 const LOCK_TRIES: u32 = 40;
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
-
-/// Replaces the sync of the files, which it is given: for tests that count or fail it.
-#[doc(hidden)]
-pub type Fsync = Box<dyn Fn(&dyn Fn() -> io::Result<()>) -> io::Result<()> + Send + Sync>;
 
 /// A folder that this process alone uses.
 #[derive(Debug)]
@@ -59,7 +56,7 @@ struct InUse;
 impl Folder {
     /// Takes the folder at `path`, creates it if there is none, and removes what a kill in the
     /// middle of an earlier open has left.
-    pub(crate) fn take(path: &Path) -> Result<Self, Trouble> {
+    pub(crate) fn take(path: &Path, steps: &Steps) -> Result<Self, Trouble> {
         let existed = path.exists();
         create(path)?;
         refuse_foreign(path)?;
@@ -70,7 +67,7 @@ impl Folder {
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(unavailable(error)),
         })?;
-        remove_leftovers(path).map_err(unavailable)?;
+        remove_leftovers(path, steps)?;
         let folder = Self { path: path.to_owned(), _lock: Some(lock), _temporary: None };
         if !existed && let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             sync_path(parent).map_err(Trouble::syncing)?;
@@ -206,17 +203,16 @@ fn refuse_foreign(path: &Path) -> Result<(), Trouble> {
 /// a half-written snapshot is taken for the newest (spacejam/sled issue 1533), and a half-written
 /// configuration for a damaged one. Neither holds data: a configuration is written before there
 /// is a database. To be called under our lock only.
-fn remove_leftovers(path: &Path) -> io::Result<()> {
-    let names = names(path)?;
+fn remove_leftovers(path: &Path, steps: &Steps) -> Result<(), Trouble> {
+    let names = names(path).map_err(unavailable)?;
+    let has = |name: &str| names.iter().any(|present| present == name);
     for name in &names {
         let text = name.to_string_lossy();
-        if text.starts_with("snap.") && text.ends_with(".generating") {
-            fs::remove_file(path.join(name))?;
+        let half_written = text.starts_with("snap.") && text.ends_with(".generating");
+        if half_written || (text == "conf" && !has("db")) {
+            let remove = || fs::remove_file(path.join(name)).map_err(unavailable);
+            steps.take(Step::CleanUp, unavailable, remove)?;
         }
-    }
-    let has = |name: &str| names.iter().any(|present| present == name);
-    if has("conf") && !has("db") {
-        fs::remove_file(path.join("conf"))?;
     }
     Ok(())
 }

@@ -2,9 +2,7 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use oplogsync_core::store_error::Fault;
-
-use crate::trouble::Trouble;
+use crate::trouble::{Earlier, Trouble};
 
 type Sync = Box<dyn Fn(Ticket) -> Result<(), Trouble> + Send + std::marker::Sync>;
 
@@ -33,13 +31,13 @@ struct State {
     written: Ticket,
     synced: Ticket,
     syncing: bool,
-    failed: bool,
+    failed: Option<Earlier>,
 }
 
 impl GroupCommit {
     /// Continues after the writes up to `start`. `sync` is told up to which write it syncs.
     pub(crate) fn new(start: Ticket, sync: Sync) -> Self {
-        let state = State { written: start, synced: start, syncing: false, failed: false };
+        let state = State { written: start, synced: start, syncing: false, failed: None };
         Self { sync, state: Mutex::new(state), turn: Condvar::new() }
     }
 
@@ -66,8 +64,8 @@ impl GroupCommit {
             if state.synced >= ticket {
                 return Ok(());
             }
-            if state.failed {
-                return Err(Trouble::new(Fault::Poisoned));
+            if let Some(earlier) = &state.failed {
+                return Err(earlier.again());
             }
             if state.syncing {
                 state = self.turn.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -81,7 +79,7 @@ impl GroupCommit {
             state.syncing = false;
             match &result {
                 Ok(()) => state.synced = covered,
-                Err(_) => state.failed = true,
+                Err(trouble) => state.failed = Some(trouble.as_earlier()),
             }
             self.turn.notify_all();
             result?;
@@ -105,6 +103,8 @@ mod tests {
         },
         thread,
     };
+
+    use oplogsync_core::store_error::Fault;
 
     use super::*;
 

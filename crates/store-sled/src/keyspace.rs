@@ -12,11 +12,12 @@ use crate::{
     durability::{Durability, Options},
     engine::Engine,
     flusher::Flusher,
-    folder::{Files, Folder, Fsync, with_patience},
+    folder::{Files, Folder, unavailable, with_patience},
     group_commit::{GroupCommit, Ticket},
     key::Key,
     leases::LeaseTable,
     record::{Format, Record, Unreadable, seal, unseal},
+    step::{Step, Steps},
     trouble::Trouble,
 };
 
@@ -36,6 +37,7 @@ pub struct Keyspace {
     node: Box<str>,
     leases: RwLock<LeaseTable>,
     waits: bool,
+    steps: Steps,
     _flusher: Option<Flusher>,
     commit: Arc<GroupCommit>,
     engine: Arc<Engine>,
@@ -47,8 +49,9 @@ impl Keyspace {
     ///
     /// # Errors
     /// As there.
-    pub fn open(path: &Path, node: &str, options: Options, fsync: Fsync) -> Result<Self, StoreError> {
-        let opened = Folder::take(path).and_then(|folder| Self::start(folder, node, options.durability, fsync));
+    pub(crate) fn open(path: &Path, node: &str, options: Options, steps: Steps) -> Result<Self, StoreError> {
+        let folder = Folder::take(path, &steps);
+        let opened = folder.and_then(|folder| Self::start(folder, node, options.durability, steps));
         opened.map_err(|trouble| trouble.on(node, format!("open the folder {}", path.display())))
     }
 
@@ -57,24 +60,25 @@ impl Keyspace {
     /// # Errors
     /// When it cannot be created.
     pub fn memory(node: &str) -> Result<Self, StoreError> {
-        let fsync: Fsync = Box::new(|sync| sync());
-        let opened = Folder::temporary().and_then(|folder| Self::start(folder, node, Durability::None, fsync));
+        let steps = Steps::unwatched();
+        let opened = Folder::temporary().and_then(|folder| Self::start(folder, node, Durability::None, steps));
         opened.map_err(|trouble| trouble.on(node, "open a store in memory"))
     }
 
-    fn start(folder: Folder, node: &str, durability: Durability, fsync: Fsync) -> Result<Self, Trouble> {
+    fn start(folder: Folder, node: &str, durability: Durability, steps: Steps) -> Result<Self, Trouble> {
         let config = sled::Config::new()
             .path(folder.path())
             .cache_capacity(CACHE_BYTES)
             // The engine's own thread hides its failures, and an end that it does not reach blocks the close.
             .flush_every_ms(None);
-        let engine = Arc::new(with_patience(|| match Engine::open(&config) {
+        let open = || match Engine::open(&config) {
             Err(trouble) if trouble.is_engine_lock() => Ok(None),
             result => result.map(Some),
-        })?);
+        };
+        let engine = Arc::new(steps.take(Step::Open, unavailable, || with_patience(open))?);
         let files = folder.files()?;
         let start = engine.contain(|tree| check(&View { tree }, &files))?;
-        let commit = Arc::new(group_commit(start, &engine, files, fsync));
+        let commit = Arc::new(group_commit(start, &engine, files, steps.clone()));
         let flusher = match durability {
             Durability::Interval(interval) => {
                 Some(Flusher::start(interval, Arc::clone(&commit)).map_err(Trouble::syncing)?)
@@ -83,7 +87,7 @@ impl Keyspace {
         };
         let leases = RwLock::default();
         let waits = durability.waits();
-        let keyspace = Self { node: node.into(), leases, waits, _flusher: flusher, commit, engine, folder };
+        let keyspace = Self { node: node.into(), leases, waits, steps, _flusher: flusher, commit, engine, folder };
         if start == Ticket(0) {
             keyspace.begin(durability)?;
         }
@@ -92,12 +96,13 @@ impl Keyspace {
 
     /// Makes an empty tree ours.
     fn begin(&self, durability: Durability) -> Result<(), Trouble> {
-        let ((), ticket) = self.change(|writer| writer.put(&Key::format(), &FORMAT))?;
+        let ((), ticket) = self.change(Step::Begin, |writer| writer.put(&Key::format(), &FORMAT))?;
         if durability == Durability::None {
             return Ok(());
         }
         self.commit.settle(ticket)?;
-        self.folder.sync_entries().map_err(Trouble::syncing)
+        let sync = || self.folder.sync_entries().map_err(Trouble::syncing);
+        self.steps.take(Step::SyncFolder, Trouble::syncing, sync)
     }
 
     /// The node that it belongs to.
@@ -138,10 +143,11 @@ impl Keyspace {
     /// When `work` fails nothing is written.
     pub(crate) fn write<T>(
         &self,
+        step: Step,
         doing: impl FnOnce() -> String,
         work: impl FnOnce(&mut Writer<'_>) -> Result<T, Trouble>,
     ) -> Result<T, StoreError> {
-        let written = self.change(work).and_then(|(value, ticket)| {
+        let written = self.change(step, work).and_then(|(value, ticket)| {
             if self.waits {
                 self.commit.settle(ticket)?;
             }
@@ -151,7 +157,11 @@ impl Keyspace {
     }
 
     /// [`Keyspace::write`] up to where the engine has taken the batch.
-    fn change<T>(&self, work: impl FnOnce(&mut Writer<'_>) -> Result<T, Trouble>) -> Result<(T, Ticket), Trouble> {
+    fn change<T>(
+        &self,
+        step: Step,
+        work: impl FnOnce(&mut Writer<'_>) -> Result<T, Trouble>,
+    ) -> Result<(T, Ticket), Trouble> {
         let mut leases = self.leases.write().unwrap_or_else(PoisonError::into_inner);
         self.engine.contain(|tree| {
             let mut writer = Writer { view: View { tree }, leases: &mut leases, batch: None };
@@ -162,8 +172,10 @@ impl Keyspace {
             }
             writer.put(&Key::commits(), &self.commit.written().next())?;
             let batch = writer.batch.unwrap_or_default();
-            tree.apply_batch(batch).map_err(Trouble::writing)?;
-            Ok((value, self.commit.wrote()))
+            self.steps.take(step, Trouble::syncing, || {
+                tree.apply_batch(batch).map_err(Trouble::writing)?;
+                Ok((value, self.commit.wrote()))
+            })
         })
     }
 
@@ -179,12 +191,14 @@ impl std::fmt::Debug for Keyspace {
 }
 
 /// The sync that concurrent writers share: out of the engine's buffers, then onto the disk.
-fn group_commit(start: Ticket, engine: &Arc<Engine>, files: Files, fsync: Fsync) -> GroupCommit {
+fn group_commit(start: Ticket, engine: &Arc<Engine>, files: Files, steps: Steps) -> GroupCommit {
     let engine = Arc::clone(engine);
     let sync = move |covered| {
         engine.contain(|tree| {
-            tree.flush().map_err(Trouble::writing)?;
-            fsync(&|| files.sync()).and_then(|()| files.set_mark(covered)).map_err(Trouble::syncing)
+            let flush = || tree.flush().map(drop).map_err(Trouble::writing);
+            steps.take(Step::Flush, Trouble::syncing, flush)?;
+            steps.take(Step::Sync, Trouble::syncing, || files.sync().map_err(Trouble::syncing))?;
+            steps.take(Step::Mark, Trouble::syncing, || files.set_mark(covered).map_err(Trouble::syncing))
         })
     };
     GroupCommit::new(start, Box::new(sync))

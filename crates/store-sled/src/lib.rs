@@ -26,6 +26,7 @@ mod leases;
 mod log;
 mod mark;
 mod record;
+mod step;
 mod store;
 mod trouble;
 
@@ -36,7 +37,7 @@ struct Readme;
 
 pub use durability::{Durability, Options};
 #[doc(hidden)]
-pub use folder::Fsync;
-#[doc(hidden)]
 pub use keyspace::Keyspace;
+#[doc(hidden)]
+pub use step::{Moment, Step, Watch};
 pub use store::SledStore;

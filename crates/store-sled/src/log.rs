@@ -17,6 +17,7 @@ use crate::{
     key::Key,
     keyspace::{Keyspace, View, Writer},
     record::{Record, Unreadable},
+    step::Step,
     store::SledStore,
     trouble::Trouble,
 };
@@ -34,6 +35,7 @@ impl Keyspace {
     /// As there.
     pub fn create_log(&self, log: LogId) -> Result<LogEnds, StoreError> {
         self.write(
+            Step::CreateLog,
             || format!("create the log {log}"),
             |writer| {
                 if let Some(ends) = writer.view.ends()? {
@@ -64,7 +66,7 @@ impl Keyspace {
             (Some(first), Some(last)) => format!("append the entries {} to {}", first.position(), last.position()),
             _ => "append no entry".to_owned(),
         };
-        self.write(doing, |writer| append(writer, entries))
+        self.write(Step::Append, doing, |writer| append(writer, entries))
     }
 
     /// See [`Log::read`].
@@ -95,8 +97,8 @@ impl Keyspace {
     /// As there.
     pub fn trim(&self, floor: &Anchor) -> Result<(), StoreError> {
         let doing = || format!("trim the log up to {}", floor.position);
-        self.write(doing, |writer| raise_floor(writer, floor))?;
-        while self.write(doing, trim_step)? {}
+        self.write(Step::Floor, doing, |writer| raise_floor(writer, floor))?;
+        while self.write(Step::Truncate, doing, trim_step)? {}
         Ok(())
     }
 
@@ -107,6 +109,7 @@ impl Keyspace {
     pub fn acknowledge(&self, acknowledgement: &Acknowledgement) -> Result<(), StoreError> {
         let Acknowledgement { replica, at } = acknowledgement;
         self.write(
+            Step::Acknowledge,
             || format!("note that replica {replica} has come to {}", at.position),
             |writer| writer.put(&Key::acknowledgement(replica), at),
         )

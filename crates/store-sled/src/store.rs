@@ -4,7 +4,11 @@ use std::{path::Path, sync::Arc};
 
 use oplogsync_core::store_error::{Fault, StoreError};
 
-use crate::{durability::Options, folder::Fsync, keyspace::Keyspace};
+use crate::{
+    durability::Options,
+    keyspace::Keyspace,
+    step::{Steps, Watch},
+};
 
 /// An embedded store. A cheap handle: its clones are one store, which closes with the last of them
 /// (and waits then for the disk).
@@ -26,16 +30,21 @@ impl SledStore {
     /// - [`Fault::Corrupt`]: its files are damaged.
     /// - [`Fault::Denied`], [`Fault::Full`], [`Fault::Unavailable`]: the file system refuses.
     pub fn open(path: impl AsRef<Path>, node: &str, options: Options) -> Result<Self, StoreError> {
-        Self::open_with(path, node, options, Box::new(|sync| sync()))
+        Ok(Self { keyspace: Arc::new(Keyspace::open(path.as_ref(), node, options, Steps::unwatched())?) })
     }
 
-    /// [`SledStore::open`] with another sync of the files: for tests that count or fail it.
+    /// [`SledStore::open`] with somebody who watches its steps, and may fail them: for tests.
     ///
     /// # Errors
     /// As there.
     #[doc(hidden)]
-    pub fn open_with(path: impl AsRef<Path>, node: &str, options: Options, fsync: Fsync) -> Result<Self, StoreError> {
-        Ok(Self { keyspace: Arc::new(Keyspace::open(path.as_ref(), node, options, fsync)?) })
+    pub fn open_watched(
+        path: impl AsRef<Path>,
+        node: &str,
+        options: Options,
+        watch: Watch,
+    ) -> Result<Self, StoreError> {
+        Ok(Self { keyspace: Arc::new(Keyspace::open(path.as_ref(), node, options, Steps::new(watch))?) })
     }
 
     /// A store that is gone with its last handle: the same code on temporary files, without durability.

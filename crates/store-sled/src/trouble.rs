@@ -6,6 +6,18 @@ use oplogsync_core::store_error::{Fault, StoreError};
 
 type Cause = Box<dyn Error + Send + Sync>;
 
+/// The failure that has poisoned a store, for all who come later.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the first failure was: {0}")]
+pub(crate) struct Earlier(Box<str>);
+
+impl Earlier {
+    /// What a later call meets.
+    pub(crate) fn again(&self) -> Trouble {
+        Trouble::new(Fault::Poisoned).because(self.clone())
+    }
+}
+
 /// What went wrong, and whether the engine can be trusted afterwards.
 #[derive(Debug)]
 pub(crate) struct Trouble {
@@ -32,6 +44,18 @@ impl Trouble {
 
     pub(crate) fn poisons(&self) -> bool {
         self.poisons
+    }
+
+    /// For those who come after it.
+    pub(crate) fn as_earlier(&self) -> Earlier {
+        if let Some(earlier) = self.cause.as_ref().and_then(|cause| cause.downcast_ref::<Earlier>()) {
+            return earlier.clone();
+        }
+        let text = match &self.cause {
+            Some(cause) => format!("{}: {cause}", self.fault),
+            None => self.fault.to_string(),
+        };
+        Earlier(text.into())
     }
 
     /// The caller broke the contract of the trait.
@@ -83,7 +107,8 @@ impl Trouble {
 /// The fault behind an I/O error; `otherwise` where the error itself does not tell.
 pub(crate) fn io_fault(error: &io::Error, otherwise: Fault) -> Fault {
     match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Fault::Full,
+        // A file that may not grow any more, by a limit of the process or of the file system, is full too.
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => Fault::Full,
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Fault::Denied,
         _ => otherwise,
     }

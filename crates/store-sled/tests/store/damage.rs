@@ -1,15 +1,10 @@
-//! Damaged bytes: an error that says so, or the data, but never something else.
+//! Damaged records: each kind is found when the folder is opened. The damage of whole files is in `rot`.
 
-use std::{
-    fs,
-    io::{Read, Seek, SeekFrom, Write},
-    path::Path,
-};
+use std::{fs, path::Path};
 
 use oplogsync_core::{
     checkpoint::Stop,
     documents::Documents,
-    entry::Entry,
     log::Log,
     position::Position,
     store_error::{Fault, StoreError},
@@ -18,7 +13,8 @@ use oplogsync_core::{
 use oplogsync_store_sled::{Options, SledStore};
 
 use crate::{
-    history::{ALL, Model, fold, items, log, write},
+    copy::copy,
+    history::{log, write},
     raw::{self, CHECKPOINT_KEY, COMMITS_KEY, FORMAT_KEY, LOG_KEY, STOP_KEY},
 };
 
@@ -130,101 +126,4 @@ async fn an_entry_of_an_unknown_version_is_not_guessed_at() {
         db.insert(key, bytes).unwrap();
     });
     assert_refused(folder.path(), &Fault::Incompatible, "the log entry at index 7");
-}
-
-/// A small generator of numbers (`SplitMix64`): the seed is printed, and gives the same damage again.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) % bound
-    }
-}
-
-/// Damages one file at one place and says how.
-fn damage(file: &Path, numbers: &mut Numbers) -> String {
-    let mut handle = fs::OpenOptions::new().read(true).write(true).open(file).unwrap();
-    let length = handle.metadata().unwrap().len();
-    let at = numbers.below(length);
-    match numbers.below(3) {
-        0 => {
-            let bit = numbers.below(8);
-            let mut byte = [0];
-            handle.seek(SeekFrom::Start(at)).unwrap();
-            handle.read_exact(&mut byte).unwrap();
-            handle.seek(SeekFrom::Start(at)).unwrap();
-            handle.write_all(&[byte[0] ^ (1 << bit)]).unwrap();
-            format!("bit {bit} of byte {at} flipped")
-        }
-        1 => {
-            let size = usize::try_from(512.min(length - at)).unwrap();
-            handle.seek(SeekFrom::Start(at)).unwrap();
-            handle.write_all(&vec![0; size]).unwrap();
-            format!("{size} bytes from {at} zeroed")
-        }
-        _ => {
-            handle.set_len(at).unwrap();
-            format!("truncated to {at}")
-        }
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for item in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(item.file_name());
-        if item.file_type().unwrap().is_dir() {
-            copy(&item.path(), &target);
-        } else {
-            fs::copy(item.path(), target).unwrap();
-        }
-    }
-}
-
-/// Everything that can be read is what was written, or an error that names the node.
-async fn read_all(store: &SledStore, written: &[Entry], model: &Model) -> Result<(), StoreError> {
-    let ends = store.log_ends().await?.expect("the log is there");
-    assert_eq!(ends.head, written.last().unwrap().anchor(), "the head");
-    assert_eq!(store.read(0, ALL).await?, written, "the log");
-    let checkpoint = store.checkpoint().await?.expect("the checkpoint is there");
-    assert_eq!(checkpoint.anchor, written.last().unwrap().anchor(), "the checkpoint");
-    let documents: Vec<_> = model.values().cloned().collect();
-    assert_eq!(store.scan(&items(), None, ALL).await?, documents, "the documents");
-    assert_eq!(store.digest(&items()).await?.count, documents.len() as u64, "the digest");
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_damaged_folder_is_an_error_or_the_data() {
-    const DAMAGES: u64 = 250;
-    let folder = tempfile::tempdir().unwrap();
-    let intact = folder.path().join("intact");
-    let written = write(&open(&intact).unwrap(), 500).await;
-    let model = fold(&written);
-    let (mut refused, mut whole) = (0, 0);
-    for seed in 0..DAMAGES {
-        let damaged = folder.path().join(seed.to_string());
-        copy(&intact, &damaged);
-        let how = damage(&damaged.join("db"), &mut Numbers(seed));
-        eprintln!("seed {seed}: {how}");
-        let result = match open(&damaged) {
-            Ok(store) => read_all(&store, &written, &model).await,
-            Err(error) => Err(error),
-        };
-        match result {
-            Ok(()) => whole += 1,
-            Err(error) => {
-                assert_eq!(error.node(), "a");
-                assert!(matches!(error.fault(), Fault::Corrupt | Fault::Incompatible | Fault::Poisoned), "{error:?}");
-                refused += 1;
-            }
-        }
-        fs::remove_dir_all(&damaged).unwrap();
-    }
-    eprintln!("{refused} refused, {whole} whole");
-    assert!(refused > 0 && whole > 0, "{refused} refused, {whole} whole: the damage is not what it should be");
 }

@@ -14,7 +14,7 @@ use oplogsync_core::{
     store_error::Fault,
     testing::chain::Chain,
 };
-use oplogsync_store_sled::{Durability, Options, SledStore};
+use oplogsync_store_sled::{Durability, Moment, Options, SledStore, Step, Watch};
 use tempfile::TempDir;
 
 use crate::history::log;
@@ -28,13 +28,15 @@ async fn counted(durability: Durability, pause: Duration) -> (TempDir, SledStore
     let folder = tempfile::tempdir().unwrap();
     let syncs = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&syncs);
-    let sync = Box::new(move |sync: &dyn Fn() -> io::Result<()>| {
-        counter.fetch_add(1, Ordering::SeqCst);
-        // A slow disk.
-        std::thread::sleep(pause);
-        sync()
+    let watch: Watch = Arc::new(move |step, moment| {
+        if (step, moment) == (Step::Sync, Moment::Before) {
+            counter.fetch_add(1, Ordering::SeqCst);
+            // A slow disk.
+            std::thread::sleep(pause);
+        }
+        Ok(())
     });
-    let store = SledStore::open_with(folder.path(), "a", options(durability), sync).unwrap();
+    let store = SledStore::open_watched(folder.path(), "a", options(durability), watch).unwrap();
     store.create_log(log()).await.unwrap();
     syncs.store(0, Ordering::SeqCst);
     (folder, store, syncs)
@@ -105,12 +107,11 @@ async fn a_failed_sync_is_final_until_the_store_is_opened_again() {
     let folder = tempfile::tempdir().unwrap();
     let full = Arc::new(AtomicBool::new(false));
     let disk = Arc::clone(&full);
-    let sync = Box::new(
-        move |sync: &dyn Fn() -> io::Result<()>| {
-            if disk.load(Ordering::SeqCst) { Err(io::ErrorKind::StorageFull.into()) } else { sync() }
-        },
-    );
-    let store = SledStore::open_with(folder.path(), "a", Options::default(), sync).unwrap();
+    let watch: Watch = Arc::new(move |step, moment| {
+        let fails = (step, moment) == (Step::Sync, Moment::Before) && disk.load(Ordering::SeqCst);
+        if fails { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    });
+    let store = SledStore::open_watched(folder.path(), "a", Options::default(), watch).unwrap();
     store.create_log(log()).await.unwrap();
     let mut chain = Chain::new(log());
     store.append(&chain.noops(3).take()).await.unwrap();

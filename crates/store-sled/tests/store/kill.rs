@@ -1,132 +1,217 @@
-//! A process that is killed at any moment, also while it opens, loses nothing that it acknowledged.
+//! A process that is killed at any moment, also while it recovers, loses nothing that it acknowledged.
+//!
+//! The process is a primary and a replica at once: writers that tell what was acknowledged, a
+//! replicator that follows them into a second folder, and retention that trims behind it.
+
+mod child;
 
 use std::{
-    env,
-    io::{BufRead, BufReader, Write},
+    collections::BTreeSet,
+    env, fmt,
+    io::{BufRead, BufReader},
+    os::unix::process::ExitStatusExt,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     thread,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
-use oplogsync_core::{
-    batch::Batch,
-    documents::Documents,
-    entry::Entry,
-    log::{Appended, Log},
-};
+use oplogsync_core::testing::random::Random;
 use oplogsync_store_sled::{Options, SledStore};
 
-use crate::history::{Model, checked, continued, fold, lease, log};
+use crate::{oracle::Oracle, writes::op_id};
 
-/// Set for the child: the folder that it writes to.
+/// Set for the child: the folder of its two nodes.
 const FOLDER: &str = "OPLOGSYNC_KILL_TEST_FOLDER";
-/// How often to kill; for longer runs by hand.
+/// Set for the child: the number of its first write, and those of the writes to try again.
+const NUMBERS: &str = "OPLOGSYNC_KILL_TEST_NUMBERS";
+/// How often to kill. The long run has 10,000 cycles.
 const CYCLES: &str = "OPLOGSYNC_KILL_TEST_CYCLES";
-const CYCLES_DEFAULT: u32 = 40;
+const CYCLES_DEFAULT: u64 = 300;
+/// The moments of a run; the machine has its part in them too.
+const SEED: &str = "OPLOGSYNC_SEED";
 const TEST: &str = "kill::nothing_acknowledged_is_lost_by_a_kill";
+const SIGKILL: i32 = 9;
+/// Each child has that many numbers for its writes.
+const NUMBERS_EACH: u64 = 1 << 20;
 
-/// What the child has told before it was killed.
-#[derive(Debug, Default, Clone, Copy)]
-struct Told {
-    opened: bool,
-    appended: u64,
-    applied: u64,
+/// How far a child had come when it was killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Starting,
+    Opening,
+    RollingForward,
+    Writing,
 }
 
-/// Writes until it is killed, and tells what is acknowledged.
-async fn write_until_killed(folder: &Path) {
-    let tell = |what: &str, index: u64| {
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "{what} {index}").and_then(|()| out.flush()).expect("the parent reads");
-    };
-    let store = SledStore::open(folder, "child", Options::default()).expect("the folder opens after a kill");
-    let owner = lease(&store).await;
-    let mut head = store.create_log(log()).await.unwrap().head;
-    let (entries, applied) = checked(&store).await;
-    // The test harness has left the cursor in the middle of a line.
-    tell("\nopened", head.position.index);
-    let mut model: Model = fold(&entries);
-    let mut unapplied: Vec<Entry> = entries.into_iter().skip(usize::try_from(applied).unwrap()).collect();
-    let mut after = store.checkpoint().await.unwrap().map_or(Entry::origin(log()), |checkpoint| checkpoint.anchor);
-    loop {
-        let count = usize::try_from(head.position.index % 13 + 1).unwrap();
-        let next = continued(head, &mut model, count);
-        assert_eq!(store.append(&next).await.unwrap(), Appended::All);
-        head = next.last().unwrap().anchor();
-        tell("appended", head.position.index);
-        unapplied.extend(next);
-        let batch = Batch::new(log(), after, std::mem::take(&mut unapplied)).unwrap();
-        store.apply(&batch, owner).await.unwrap();
-        after = batch.last();
-        tell("applied", after.position.index);
+/// How often children were killed in each phase.
+#[derive(Debug, Default)]
+struct Kills([u32; 4]);
+
+impl fmt::Display for Kills {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [starting, opening, rolling, writing] = self.0;
+        write!(f, "{starting} while it started, {opening} while it opened its folders, ")?;
+        write!(f, "{rolling} while it rolled forward, {writing} while it wrote")
     }
 }
 
-fn start(folder: &Path) -> Child {
-    let mut command = Command::new(env::current_exe().unwrap());
-    command.args([TEST, "--exact", "--nocapture", "--test-threads=1"]).env(FOLDER, folder);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap()
+/// What the children have told.
+#[derive(Debug, Default)]
+struct Ledger {
+    oracle: Oracle,
+    /// Writes that were begun and not answered: the next child tries them again.
+    open: BTreeSet<u64>,
+    retried: u64,
+    answered: u64,
 }
 
-/// Kills the child after `delay`, counted from its start or from when it has opened the folder,
-/// and returns what it had told.
-fn kill(mut child: Child, once_open: bool, delay: Duration) -> Told {
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let mut told = Told::default();
-    if once_open {
-        told.opened = lines.any(|line| line.starts_with("opened"));
-    }
-    // A kill has to come at a moment that nothing announces.
-    thread::sleep(delay);
-    child.kill().unwrap();
-    let status = child.wait().unwrap();
-    assert!(status.code().is_none(), "the child ended by itself: {status}");
-    for line in lines {
-        // The last line may be cut off in its number, which then is too small: no harm.
-        match line.split_once(' ') {
-            Some(("opened", _)) => told.opened = true,
-            Some(("appended", index)) => told.appended = index.parse().unwrap_or(told.appended),
-            Some(("applied", index)) => told.applied = index.parse().unwrap_or(told.applied),
+impl Ledger {
+    /// Notes a line of a child; returns how far it has come, if that is what the line says.
+    fn note(&mut self, line: &str) -> Option<Phase> {
+        let number = |text: &str| text.parse::<u64>().expect("a whole line");
+        match *line.split(' ').collect::<Vec<_>>() {
+            ["opening"] => return Some(Phase::Opening),
+            ["opened"] => return Some(Phase::RollingForward),
+            ["ready"] => return Some(Phase::Writing),
+            ["begun", write] => drop(self.open.insert(number(write))),
+            ["answered", write] => self.close(number(write)),
+            ["answered", write, index] => {
+                self.close(number(write));
+                self.oracle.acknowledge(op_id(number(write)), number(index));
+            }
+            // The test harness tells something too.
             _ => {}
         }
+        None
     }
-    told
+
+    fn close(&mut self, write: u64) {
+        assert!(self.open.remove(&write), "write {write} was answered and not begun");
+        self.answered += 1;
+    }
 }
 
-#[tokio::test]
+/// A child, and what it tells.
+struct Running {
+    process: Child,
+    out: BufReader<ChildStdout>,
+    phase: Phase,
+}
+
+impl Running {
+    fn start(folder: &Path, first: u64, retried: &BTreeSet<u64>) -> Self {
+        let numbers: Vec<String> = std::iter::once(&first).chain(retried).map(u64::to_string).collect();
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args([TEST, "--exact", "--nocapture", "--test-threads=1"]);
+        command.env(FOLDER, folder).env(NUMBERS, numbers.join(" "));
+        let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let out = BufReader::new(process.stdout.take().unwrap());
+        Self { process, out, phase: Phase::Starting }
+    }
+
+    /// Listens until the child has come to `phase`.
+    fn listen_until(&mut self, phase: Phase, ledger: &mut Ledger) {
+        while self.phase < phase {
+            assert!(self.listen(ledger), "the child ended by itself: {}", self.process.wait().unwrap());
+        }
+    }
+
+    /// Listens to one line; there is none any more when the child is dead. A kill can cut off the last one.
+    fn listen(&mut self, ledger: &mut Ledger) -> bool {
+        let mut line = Vec::new();
+        self.out.read_until(b'\n', &mut line).unwrap();
+        let Some(line) = line.strip_suffix(b"\n") else { return false };
+        if let Some(phase) = ledger.note(std::str::from_utf8(line).unwrap()) {
+            self.phase = phase;
+        }
+        true
+    }
+
+    fn kill(mut self, ledger: &mut Ledger) -> Phase {
+        self.process.kill().unwrap();
+        let status = self.process.wait().unwrap();
+        assert_eq!(status.signal(), Some(SIGKILL), "the child ended by itself: {status}");
+        while self.listen(ledger) {}
+        self.phase
+    }
+}
+
+/// How long a child takes from one phase to the next: what the kills aim by, on slow and fast machines.
+struct Pace {
+    opening: Duration,
+    rolling: Duration,
+}
+
+/// Starts a child and kills it, by turns: while it writes, while it opens its folders, while it rolls forward,
+/// and at any time up to there.
+fn run_and_kill(cycle: u64, folder: &Path, random: &mut Random, pace: &mut Pace, ledger: &mut Ledger) -> Phase {
+    let retried = ledger.open.clone();
+    ledger.retried += retried.len() as u64;
+    let mut child = Running::start(folder, cycle * NUMBERS_EACH, &retried);
+    let mut below = |bound: Duration| Duration::from_nanos(random.below(u64::try_from(bound.as_nanos()).unwrap()));
+    // A kill has to come at a moment that nothing announces.
+    match cycle % 4 {
+        0 => {
+            child.listen_until(Phase::Opening, ledger);
+            let opening = Instant::now();
+            child.listen_until(Phase::RollingForward, ledger);
+            let rolling = Instant::now();
+            child.listen_until(Phase::Writing, ledger);
+            *pace = Pace { opening: rolling - opening, rolling: rolling.elapsed() };
+            thread::sleep(below(Duration::from_millis(5 << (cycle / 4 % 6))));
+        }
+        1 => {
+            child.listen_until(Phase::Opening, ledger);
+            thread::sleep(below(pace.opening));
+        }
+        2 => {
+            child.listen_until(Phase::RollingForward, ledger);
+            thread::sleep(below(pace.rolling));
+        }
+        _ => thread::sleep(below(pace.opening * 2)),
+    }
+    child.kill(ledger)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_by_a_kill() {
     if let Some(folder) = env::var_os(FOLDER) {
-        return write_until_killed(Path::new(&folder)).await;
+        let numbers = env::var(NUMBERS).unwrap();
+        let mut numbers = numbers.split(' ').map(|number| number.parse().unwrap());
+        let first = numbers.next().unwrap();
+        return child::work(Path::new(&folder), first, numbers.collect()).await;
     }
     let cycles = env::var(CYCLES).map_or(CYCLES_DEFAULT, |text| text.parse().unwrap());
-    let mut random = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos();
-    eprintln!("seed {random}");
-    let folder = tempfile::tempdir().unwrap();
-    let mut most = Told::default();
-    let (mut while_opening, mut while_writing) = (0, 0);
+    let nanos = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos();
+    let seed = env::var(SEED).map_or_else(|_| u64::from(nanos()), |text| text.parse().unwrap());
+    eprintln!("again: {SEED}={seed} {CYCLES}={cycles} cargo test -p oplogsync-store-sled --test store {TEST}");
+    let (begun, mut random, folder) = (Instant::now(), Random::new(seed), tempfile::tempdir().unwrap());
+    let (mut kills, mut ledger) = (Kills::default(), Ledger::default());
+    let mut pace = Pace { opening: Duration::from_millis(50), rolling: Duration::from_millis(2) };
+    let (mut checks, mut trimmed) = (0, 0);
+    let open = |node: &str| SledStore::open(folder.path().join(node), node, Options::default()).unwrap();
+    ledger.oracle.follow(&open("primary")).await;
     for cycle in 0..cycles {
-        let child = start(folder.path());
-        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        // From 5 ms to 160 ms, so that slow and fast machines are hit in every phase.
-        let delay_max = 5_000_u64 << (cycle / 2 % 6);
-        let delay = Duration::from_micros(u64::from(random >> 8) % delay_max);
-        let told = kill(child, cycle % 2 == 1, delay);
-        if told.opened {
-            while_writing += 1;
-        } else {
-            while_opening += 1;
-        }
-        most =
-            Told { opened: true, appended: most.appended.max(told.appended), applied: most.applied.max(told.applied) };
+        let phase = run_and_kill(cycle, folder.path(), &mut random, &mut pace, &mut ledger);
+        kills.0[phase as usize] += 1;
         // In between the next child recovers what this kill has left, and may be killed doing so.
-        if cycle % 4 == 3 {
-            let store = SledStore::open(folder.path(), "parent", Options::default()).unwrap();
-            let (entries, applied) = checked(&store).await;
-            assert!(entries.len() as u64 >= most.appended, "{} of {most:?}", entries.len());
-            assert!(applied >= most.applied, "{applied} of {most:?}");
+        if cycle % 5 == 4 {
+            let (primary, replica) = (open("primary"), open("replica"));
+            let found = ledger.oracle.check(&primary, &replica).await;
+            ledger.oracle.let_go(&primary).await;
+            (checks, trimmed) = (checks + 1, found.floor);
         }
     }
-    eprintln!("killed {while_opening} times before it was open, {while_writing} times while it wrote: {most:?}");
-    assert!(while_opening > 0 && while_writing > 0, "the kills hit only one phase");
+    let Ledger { oracle, open, answered, retried } = &ledger;
+    eprintln!("{cycles} kills in {:.0?}: {kills}", begun.elapsed());
+    eprintln!(
+        "{answered} writes answered, {} of them in the log, {retried} tried again by the next process, {} still open; \
+         {trimmed} entries trimmed; {checks} checks: 0 lost, 0 twice, every folder opened",
+        oracle.found(),
+        open.len()
+    );
+    let [_, opening, rolling, writing] = kills.0;
+    assert!(opening > 0 && rolling > 0 && writing > 0, "the kills have missed a phase: {kills}");
+    assert!(oracle.found() > 0 && *retried > 0 && trimmed > 0, "the children did not do what they should");
 }

@@ -16,21 +16,11 @@ use oplogsync_store_sled::{Options, SledStore};
 use crate::{
     history::{checked, items, lease, log, write},
     raw::{self, FORMAT_KEY},
+    tell::told,
 };
 
 fn open(path: &std::path::Path) -> Result<SledStore, StoreError> {
     SledStore::open(path, "a", Options::default())
-}
-
-/// The error with all its causes.
-fn told(error: &StoreError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[tokio::test]
