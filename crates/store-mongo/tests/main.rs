@@ -7,6 +7,7 @@ mod connect;
 mod crash;
 mod differential;
 mod fixture;
+mod journal;
 mod large;
 mod late;
 mod log_form;
