@@ -4,9 +4,15 @@
 use bson::{Document as BsonDocument, doc};
 use mongodb::Client;
 use oplogsync_core::{
+    documents::Documents,
+    feed::OplogFeed,
+    host::SystemHost,
     limits::Limits,
     log::{Appended, Log},
-    store_error::Fault,
+    memory::MemoryStore,
+    replicator::Replicator,
+    retry::{Decision, decide},
+    store_error::{Fault, StoreError},
     testing::chain::{Chain, log_id},
 };
 use oplogsync_mongod::{
@@ -23,10 +29,9 @@ async fn flusher(client: &Client, mode: &str) {
     client.database("admin").run_command(command).await.expect("the failpoint is set");
 }
 
-/// A server whose journal stands still, with a log of two entries in the journal, and a third one that can
-/// be seen and is not.
+/// A server whose journal stands still, with a log of two entries in the journal.
 struct Stalled {
-    _server: Server,
+    server: Server,
     client: Client,
     uri: String,
     chain: Chain,
@@ -42,17 +47,31 @@ impl Stalled {
         let mut chain = Chain::new(log_id(1));
         assert_eq!(store.append(&chain.noops(2).take()).await.expect("it is appended"), Appended::All);
         flusher(&client, "alwaysOn").await;
-        let error = store.append(&chain.clone().noops(1).take()).await.expect_err("it is not journaled");
+        Some(Self { server, client, uri, chain })
+    }
+
+    /// The outcome of appending a third entry, which cannot get into the journal.
+    async fn append_third(&self) -> Result<Appended, StoreError> {
+        connect_impatient(&self.uri, "journal").await.append(&self.chain.clone().noops(1).take()).await
+    }
+
+    /// Whether everybody can see it.
+    async fn has_third(&self) -> bool {
+        let oplog = self.client.database("journal").collection::<BsonDocument>("oplogsync.oplog");
+        oplog.find_one(doc! { "_id": 3_i64 }).await.unwrap().is_some()
+    }
+
+    async fn expect_third_unjournaled(&self) {
+        let error = self.append_third().await.expect_err("it is not journaled");
         assert_eq!(error.fault(), &Fault::Unknown, "{}", words(&error));
-        let oplog = client.database("journal").collection::<BsonDocument>("oplogsync.oplog");
-        assert!(oplog.find_one(doc! { "_id": 3_i64 }).await.unwrap().is_some(), "but everybody can see it");
-        Some(Self { _server: server, client, uri, chain })
+        assert!(self.has_third().await);
     }
 }
 
 #[tokio::test]
 async fn a_reader_is_given_an_entry_only_when_it_is_in_the_journal() {
     let Some(stalled) = Stalled::start().await else { return };
+    stalled.expect_third_unjournaled().await;
     let reader = connect_impatient(&stalled.uri, "journal").await;
     let error = reader.read(1, ALL).await.expect_err("what it would read can be lost");
     assert_eq!(error.fault(), &Fault::Unavailable, "{}", words(&error));
@@ -68,11 +87,50 @@ async fn a_reader_is_given_an_entry_only_when_it_is_in_the_journal() {
 
 #[tokio::test]
 async fn an_append_that_finds_its_entries_counts_them_only_when_they_are_in_the_journal() {
-    let Some(mut stalled) = Stalled::start().await else { return };
-    let writer = connect_impatient(&stalled.uri, "journal").await;
-    let third = stalled.chain.noops(1).take();
-    let error = writer.append(&third).await.expect_err("they can be lost");
-    assert_eq!(error.fault(), &Fault::Unknown, "{}", words(&error));
+    let Some(stalled) = Stalled::start().await else { return };
+    stalled.expect_third_unjournaled().await;
+    stalled.expect_third_unjournaled().await;
     flusher(&stalled.client, "off").await;
-    assert_eq!(writer.append(&third).await.expect("they are journaled"), Appended::All);
+    assert_eq!(stalled.append_third().await.expect("they are journaled"), Appended::All);
+}
+
+#[tokio::test]
+async fn a_replica_of_a_server_that_crashes_has_applied_nothing_that_the_crash_has_taken_back() {
+    let Some(mut stalled) = Stalled::start().await else { return };
+    let target = MemoryStore::new("replica");
+    let feed = OplogFeed::new(connect_impatient(&stalled.uri, "journal").await, "source");
+    let mut replica = Replicator::new("replica", feed, target.clone(), SystemHost, Default::default());
+    let stepping = async {
+        while !stalled.has_third().await {}
+        // It waits for the journal in vain.
+        if let Err(error) = replica.step().await {
+            assert_eq!(decide(&error), Decision::Retry, "{error}");
+        }
+    };
+    let applied = async {
+        while target.checkpoint().await.unwrap().is_none_or(|checkpoint| checkpoint.anchor.position.index < 3) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let unjournaled = async {
+        drop(stalled.append_third().await);
+        std::future::pending().await
+    };
+    // The server dies as soon as the replica has done what it could.
+    tokio::select! { () = stepping => {}, () = applied => {}, () = unjournaled => {} }
+    stalled.server.kill().expect("it is killed");
+    stalled.server.restart().await.expect("it starts again");
+
+    let store = connect_impatient(&stalled.uri, "journal").await;
+    let ends = store.log_ends().await.expect("they are read").expect("there is a log");
+    let mut others = Chain::after(log_id(1), ends.head).rival(2);
+    assert_eq!(store.append(&others.noops(2).take()).await.expect("another writer goes on"), Appended::All);
+    let reached = loop {
+        match replica.step().await {
+            Ok(step) if step.progress.behind == 0 => break step.progress.checkpoint,
+            Ok(_) => {}
+            Err(error) => assert_eq!(decide(&error), Decision::Retry, "{error}"),
+        }
+    };
+    assert_eq!(reached, Some(others.last()));
 }
