@@ -10,7 +10,7 @@ use oplogsync_core::{
     limits::Limits,
     log::{Appended, Log},
     memory::MemoryStore,
-    replicator::Replicator,
+    replicator::{Replicator, ReplicatorOptions},
     retry::{Decision, decide},
     store_error::{Fault, StoreError},
     testing::chain::{Chain, log_id},
@@ -99,7 +99,7 @@ async fn a_replica_of_a_server_that_crashes_has_applied_nothing_that_the_crash_h
     let Some(mut stalled) = Stalled::start().await else { return };
     let target = MemoryStore::new("replica");
     let feed = OplogFeed::new(connect_impatient(&stalled.uri, "journal").await, "source");
-    let mut replica = Replicator::new("replica", feed, target.clone(), SystemHost, Default::default());
+    let mut replica = Replicator::new("replica", feed, target.clone(), SystemHost, ReplicatorOptions::default());
     let stepping = async {
         while !stalled.has_third().await {}
         // It waits for the journal in vain.
@@ -114,7 +114,7 @@ async fn a_replica_of_a_server_that_crashes_has_applied_nothing_that_the_crash_h
     };
     let unjournaled = async {
         drop(stalled.append_third().await);
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     // The server dies as soon as the replica has done what it could.
     tokio::select! { () = stepping => {}, () = applied => {}, () = unjournaled => {} }

@@ -6,6 +6,7 @@ mod conformance;
 mod connect;
 mod crash;
 mod differential;
+mod fail_command;
 mod fixture;
 mod journal;
 mod kill;
