@@ -24,7 +24,7 @@ use oplogsync_store_mongo::{MongoStore, Options, Scope};
 
 use super::{
     Cell,
-    call::{Call, TIME_MAX},
+    call::{Call, Kind, TIME_MAX},
 };
 use crate::fixture::{lease, owner, words};
 
@@ -173,7 +173,9 @@ impl Deployment {
         let undone = meeting.result.as_ref().is_err_and(|error| *error.fault() == Fault::Unavailable);
         match cell.call {
             Call::Append => self.repair_append(undone).await,
-            Call::Apply => self.repair_apply(undone, &meeting.store).await,
+            // A lost transaction is ended by the next one of the same store, as a replicator makes it.
+            Call::Apply if cell.kind == Kind::Commit => self.repair_apply(undone, &meeting.store).await,
+            Call::Apply => self.repair_apply(undone, &self.oracle.clone()).await,
             Call::Trim => {
                 let floor = self.entries[0].anchor();
                 self.oracle.trim(&floor).await.expect("it is trimmed");
@@ -222,7 +224,6 @@ impl Deployment {
         let batch = self.batch.take().expect("it is prepared");
         let mut checkpoint = self.oracle.checkpoint().await.unwrap();
         assert!(!undone || checkpoint.map(|found| found.anchor) != Some(batch.last()), "nothing was to be applied");
-        // By the same store, as a replicator does: its next transaction ends the one that it has lost sight of.
         let started = Instant::now();
         while checkpoint.map(|found| found.anchor) != Some(batch.last()) {
             if let Err(error) = store.apply(&batch, owner()).await {
