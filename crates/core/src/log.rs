@@ -80,6 +80,8 @@ pub trait Log: Send + Sync {
     /// - Every entry's content is checked against its own hash (and checksum): damage is
     ///   [`Fault::Corrupt`](crate::store_error::Fault), unknown kinds, fields and versions are
     ///   [`Fault::Incompatible`](crate::store_error::Fault); nothing is skipped.
+    /// - What it yields survives any crash that the store's durability covers: a replica that has
+    ///   applied an entry which its source then loses follows a log that never was.
     /// - It starts at the first entry that exists at or after `from`; the caller checks for gaps.
     /// - Memory is bounded by `limits` and one entry.
     fn read(&self, from: u64, limits: Limits) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;

@@ -66,7 +66,8 @@ impl WriteError {
 }
 
 impl MongoStore {
-    /// Runs a command, with the time limit appended.
+    /// Runs a command, with the time limit appended. `Ok` means that what it has written is as durable
+    /// as its write concern says.
     pub(crate) async fn run(
         &self,
         database: &str,
@@ -81,7 +82,12 @@ impl MongoStore {
             Some(session) => action.session(session),
             None => action,
         };
-        self.within_deadline(access, async { action.await.map_err(|error| Failure::from_driver(&error, access)) }).await
+        let sent = async { action.await.map_err(|error| Failure::from_driver(&error, access)) };
+        let reply = self.within_deadline(access, sent).await?;
+        match undurable(&reply) {
+            None => Ok(reply),
+            Some(failure) => Err(failure),
+        }
     }
 
     /// The server's time limit for a request, in milliseconds.
@@ -166,12 +172,15 @@ pub(crate) fn array<'a>(statements: impl IntoIterator<Item = &'a RawDocument>) -
     statements.into_iter().collect()
 }
 
+/// Why what a command has written is not as durable as it should be, if it is not.
+fn undurable(reply: &BsonDocument) -> Option<Failure> {
+    let concern = reply.get_document("writeConcernError").ok()?;
+    let code = number(concern.get("code")).and_then(|code| i32::try_from(code).ok()).unwrap_or_default();
+    let text = |field| concern.get_str(field).unwrap_or_default();
+    Some(Failure::from_code(code, text("codeName"), text("errmsg"), Access::Write))
+}
+
 fn read_reply(reply: &BsonDocument) -> Result<WriteReply, Failure> {
-    if let Ok(concern) = reply.get_document("writeConcernError") {
-        let code = number(concern.get("code")).and_then(|code| i32::try_from(code).ok()).unwrap_or_default();
-        let text = |field| concern.get_str(field).unwrap_or_default();
-        return Err(Failure::from_code(code, text("codeName"), text("errmsg"), Access::Write));
-    }
     let malformed = || Failure::said(Fault::Unexpected, "the server's reply to a write has an unknown form");
     let count = |field| match reply.get(field) {
         None => Ok(0),

@@ -1,6 +1,9 @@
 //! Connecting: finds out within seconds whether a server is there, is one, and lets us in.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use bson::{RawDocumentBuf, rawdoc};
 use mongodb::{
@@ -41,7 +44,9 @@ impl MongoStore {
     pub async fn connect(uri: &str, node: &str, scope: Scope, options: Options) -> Result<Self, StoreError> {
         let connecting = Box::pin(async {
             let (client, server) = open(uri, options).await?;
-            let store = Self { inner: Arc::new(Inner { client, node: node.into(), scope, options, server }) };
+            let journaled = AtomicU64::new(0);
+            let inner = Inner { client, node: node.into(), scope, options, server, journaled };
+            let store = Self { inner: Arc::new(inner) };
             // The greeting needs no login. This does, and the right to read what we keep.
             store.find_one(&store.own("node"), rawdoc! {}, None).await?;
             Ok(store)

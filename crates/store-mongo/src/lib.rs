@@ -9,8 +9,8 @@
 //! on its former value and its owner, and a durable note of what is about to be written lets a
 //! repeat after a crash know what it may find.
 //!
-//! On a standalone server an entry can be read shortly before it is journaled. A crash of the
-//! server in that moment can lose an entry that a replica has seen: its next fetch says so.
+//! On a standalone server an entry can be seen shortly before it is journaled, and a crash of the
+//! server can take it back until then. A reader of the log waits for the journal.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
@@ -26,6 +26,7 @@ mod fields;
 #[cfg(any(test, feature = "testing"))]
 pub mod fuzzing;
 mod hold;
+mod journal;
 mod leases;
 mod log;
 mod node_document;

@@ -161,6 +161,9 @@ impl MongoStore {
             Ok(Flow::More)
         })
         .await?;
+        if let Some(last) = entries.last() {
+            self.await_journal(last.position().index).await?;
+        }
         Ok(entries)
     }
 
@@ -173,6 +176,8 @@ impl MongoStore {
         let Some(document) = self.find_document(op_id).await? else { return Ok(None) };
         let position = entry_document::decode(&document, &self.oplog())?.position();
         let floor = self.log_state().await?.map_or(0, |state| state.floor.position.index);
+        // Whoever asks takes it for done.
+        self.await_journal(position.index).await?;
         Ok((position.index > floor).then_some(position))
     }
 

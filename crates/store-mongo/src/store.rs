@@ -1,6 +1,6 @@
 //! [`MongoStore`]: the store on one deployment of MongoDB servers.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 
 use bson::{RawDocumentBuf, rawdoc};
 use mongodb::Client;
@@ -28,6 +28,8 @@ pub(crate) struct Inner {
     pub(crate) scope: Scope,
     pub(crate) options: Options,
     pub(crate) server: Server,
+    /// Up to which index entries of the log are known to be in the server's journal.
+    pub(crate) journaled: AtomicU64,
 }
 
 impl MongoStore {

@@ -97,9 +97,6 @@ impl MongoStore {
             command.append(cstr!("writeConcern"), self.write_concern());
         }
         let reply = self.run(&place.database, command, Access::Write, session).await?;
-        if reply.contains_key("writeConcernError") {
-            return Err(Failure::said(Fault::Unknown, "the update of the checkpoint is not durable yet"));
-        }
         match reply.get("value") {
             Some(Bson::Document(_)) => Ok(()),
             _ => Err(self.why_not(batch, owner).await?),

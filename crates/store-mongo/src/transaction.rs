@@ -26,7 +26,8 @@ use crate::{
 /// How often a transaction is tried that loses against another one or meets a passing fault; more
 /// patience is the caller's.
 const TRIES_MAX: u32 = 3;
-/// The pause before a transaction that lost against another one is tried again.
+/// The pause before a transaction that lost against another one is tried again, and the first one before a
+/// commit is asked for again.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// How a try ended that did not fail.
@@ -117,16 +118,20 @@ impl MongoStore {
         Ok(Tried::Done(Applied { changed: count(written), repeated: 0 }))
     }
 
-    /// Commits, again and again within the deadline while the outcome is unknown.
+    /// Commits, again and again within the deadline while the outcome is unknown, each time after twice the pause.
     async fn commit(&self, session: &mut ClientSession) -> Result<(), Failure> {
         let until = Instant::now() + self.inner.options.request_timeout;
+        let mut pause = PAUSE;
         loop {
             let committing = async {
                 session.commit_transaction().await.map_err(|error| Failure::from_driver(&error, Access::Write))
             };
             match self.within_deadline(Access::Write, committing).await {
                 Ok(()) => return Ok(()),
-                Err(failure) if failure.commit_unknown && Instant::now() < until => tokio::time::sleep(PAUSE).await,
+                Err(failure) if failure.commit_unknown && Instant::now() < until => {
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
                 Err(mut failure) => {
                     // Only where the server says so is it certain that nothing was committed.
                     if failure.commit_unknown || failure.code.is_none() {

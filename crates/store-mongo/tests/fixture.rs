@@ -1,6 +1,9 @@
 //! Stores on servers for tests.
 
-use std::time::Duration;
+use std::{
+    env,
+    time::{Duration, SystemTime},
+};
 
 use bson::{Document as BsonDocument, RawDocumentBuf};
 use mongodb::Collection;
@@ -12,7 +15,10 @@ use oplogsync_core::{
     lease::{Lease, LeaseName, Leases},
     limits::Limits,
     store_error::StoreError,
-    testing::documents::{DATABASE, namespace},
+    testing::{
+        documents::{DATABASE, namespace},
+        random::Random,
+    },
 };
 use oplogsync_mongod::testing::{Database, shared_replica_set, shared_standalones};
 use oplogsync_store_mongo::{MongoStore, Options, Scope};
@@ -106,4 +112,13 @@ pub(crate) fn words(error: &StoreError) -> String {
         source = cause.source();
     }
     words
+}
+
+/// The randomness of a test, and how to get it again.
+pub(crate) fn seeded(test: &str) -> Random {
+    let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is after 1970").as_secs();
+    let seed =
+        env::var("OPLOGSYNC_SEED").map_or_else(|_| now(), |seed| seed.parse().expect("OPLOGSYNC_SEED is a number"));
+    eprintln!("replay with: OPLOGSYNC_SEED={seed} cargo test -p oplogsync-store-mongo --test main {test}");
+    Random::new(seed)
 }
