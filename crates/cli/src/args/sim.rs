@@ -24,13 +24,13 @@ pub(crate) struct SimArgs {
     /// What is simulated: oplogsync, or the Node.js demo that it began with
     #[arg(long, value_enum, default_value_t = Simulated::Oplogsync)]
     algorithm: Simulated,
-    /// Only these faults, separated by commas; or `none`
+    /// These faults, separated by commas, or `none`; else those that the seed says
     #[arg(long, value_name = "FAULTS")]
     faults: Option<FaultList>,
     /// Not these faults
     #[arg(long, value_name = "FAULTS")]
     without: Option<FaultList>,
-    /// For how many steps of a schedule things go wrong [default: 800 to 2000, as the seed says]
+    /// For how many steps of a schedule things go wrong [default: 800 to 4000, as the seed says]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=STEPS_MAX))]
     steps: Option<u64>,
 }
@@ -63,15 +63,15 @@ impl SimArgs {
         let usual = Schedule::new(seed);
         Schedule {
             steps: self.steps.unwrap_or(usual.steps),
-            faults: self.faults(),
+            faults: self.faults(usual.faults),
             algorithm: self.simulated().into(),
             ..usual
         }
     }
 
-    /// What may go wrong.
-    pub(crate) fn faults(&self) -> Faults {
-        let only = self.faults.map_or_else(Faults::all, |list| list.0);
+    /// What may go wrong, where `usual` may unless told otherwise.
+    pub(crate) fn faults(&self, usual: Faults) -> Faults {
+        let only = self.faults.map_or(usual, |list| list.0);
         let without = self.without.map_or(Faults::NONE, |list| list.0);
         without.iter().fold(only, Faults::without)
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use oplogsync_core::testing::sim::{FaultKind, explore};
+use oplogsync_core::testing::sim::{FaultKind, Faults, explore};
 use serde_json::json;
 use tracing::info;
 
@@ -43,7 +43,7 @@ pub(super) async fn run(args: SimArgs, shutdown: &Shutdown, out: &mut Out) -> Re
 fn introduce(args: SimArgs, out: &mut Out) -> Result<(), Failure> {
     let (version, name) = (env!("CARGO_PKG_VERSION"), args.simulated().name());
     let count = counted(args.count(), "schedule", "schedules");
-    let faults = describe(args.faults());
+    let faults = describe(args.faults(Faults::all()));
     out.note(format_args!("oplogsync {version} · {name} · {count} from seed {} · {faults}\n", args.first()))?;
     Ok(())
 }

@@ -307,7 +307,8 @@ async fn replicator(sim: Sim, number: usize) {
 /// Whether a replicator that has stopped is started again.
 fn check_replicator(sim: &Sim, node: Node, error: &ReplicateError) -> bool {
     let mut world = sim.world();
-    if matches!(error, ReplicateError::Target(error) if matches!(error.fault(), Fault::Busy { .. })) {
+    let is_busy = matches!(error, ReplicateError::Target(error) if matches!(error.fault(), Fault::Busy { .. }));
+    if is_busy && world.faults().contains(FaultKind::RivalReplicator) {
         world.count(FaultKind::RivalReplicator);
     }
     let floor = world.node(Node::SOURCE).durable.log.as_ref().map_or(0, |log| log.floor.position.index);
