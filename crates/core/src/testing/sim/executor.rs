@@ -12,7 +12,7 @@ use std::{
 use super::{
     nemesis,
     process::Process,
-    world::{Sim, Task},
+    world::{Order, Sim, Task},
 };
 use crate::testing::random::Random;
 
@@ -101,31 +101,31 @@ impl Executor {
             nemesis::crash(&self.sim, Process::Server(node));
         }
         loop {
-            let (killed, started) = {
-                let mut world = self.sim.world();
-                (std::mem::take(&mut world.killed), std::mem::take(&mut world.started))
-            };
-            if killed.is_empty() && started.is_empty() {
+            let orders = std::mem::take(&mut self.sim.world().orders);
+            if orders.is_empty() {
                 return;
             }
-            for process in killed {
-                // Dropped outside the world's lock: what is dropped may look at the world.
-                let dead: Vec<u64> = self.of(process).collect();
-                for number in dead {
-                    drop(self.tasks.remove(&number));
+            for order in orders {
+                match order {
+                    Order::Start(process, task) => self.start(process, task),
+                    Order::Kill(process) => {
+                        // Dropped outside the world's lock: what is dropped may look at the world.
+                        let dead: Vec<u64> = self.of(process).collect();
+                        for number in dead {
+                            drop(self.tasks.remove(&number));
+                        }
+                    }
                 }
             }
-            for (process, task) in started {
-                self.started += 1;
-                let bell = Arc::new(Bell {
-                    number: self.started,
-                    rung: AtomicBool::new(false),
-                    ready: Arc::clone(&self.ready),
-                });
-                Arc::clone(&bell).wake();
-                self.tasks.insert(self.started, Running { process, task, bell });
-            }
         }
+    }
+
+    fn start(&mut self, process: Process, task: Task) {
+        self.started += 1;
+        let bell = Bell { number: self.started, rung: AtomicBool::new(false), ready: Arc::clone(&self.ready) };
+        let bell = Arc::new(bell);
+        Arc::clone(&bell).wake();
+        self.tasks.insert(self.started, Running { process, task, bell });
     }
 
     fn of(&self, process: Process) -> impl Iterator<Item = u64> {

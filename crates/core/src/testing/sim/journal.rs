@@ -8,7 +8,7 @@ use super::{
     oracle::Moment,
     process::{Node, Process},
     schedule::Algorithm,
-    world::{Micros, World},
+    world::{Micros, Order, World},
 };
 use crate::{
     planted::{Bug, is_planted},
@@ -187,7 +187,7 @@ impl World {
         journal.is_up = false;
         (journal.dies_after, journal.dies_within) = (None, false);
         (journal.readers, journal.appenders) = (0, 0);
-        self.killed.push(Process::Server(node));
+        self.orders.push(Order::Kill(Process::Server(node)));
         self.count(FaultKind::NodeCrash);
         if kept < unsynced {
             self.count(FaultKind::LostUnsynced);

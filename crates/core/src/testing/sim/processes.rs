@@ -11,7 +11,7 @@ use super::{
     schedule::Algorithm,
     seed_algorithm::{master, slave},
     workload::some_write,
-    world::{MILLI, SECOND, Sim, World},
+    world::{MILLI, Order, SECOND, Sim, World},
 };
 use crate::{
     feed::{FeedError, OplogFeed},
@@ -82,7 +82,7 @@ impl World {
         let runs = self.running.contains(&program);
         self.running.retain(|running| *running != program);
         if runs {
-            self.killed.push(program);
+            self.orders.push(Order::Kill(program));
         }
         runs
     }

@@ -22,6 +22,14 @@ use crate::{ids::OpId, testing::random::Random, write::Write};
 /// A future on its own.
 pub(super) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// What is to be done to processes.
+pub(super) enum Order {
+    /// Start a task of a process.
+    Start(Process, Task),
+    /// Drop all tasks of a process.
+    Kill(Process),
+}
+
 /// Takes what happens, line by line.
 pub(super) type Watcher = Box<dyn FnMut(&str) + Send>;
 
@@ -57,9 +65,8 @@ pub(super) struct World {
     pub(super) oracle: Oracle,
     pub(super) counts: Counts,
     pub(super) trace: u64,
-    /// What is to be started, and what is to be stopped, once the running poll is over.
-    pub(super) started: Vec<(Process, Task)>,
-    pub(super) killed: Vec<Process>,
+    /// What is to be done, in this order, once the running poll is over.
+    pub(super) orders: Vec<Order>,
     /// At which step something goes wrong next.
     pub(super) strikes_at: u64,
     /// Nodes that die once the running poll is over.
@@ -186,8 +193,7 @@ impl Sim {
             oracle: Oracle::default(),
             counts: Counts::default(),
             trace: 0,
-            started: Vec::new(),
-            killed: Vec::new(),
+            orders: Vec::new(),
             strikes_at: 0,
             doomed: Vec::new(),
             running: Vec::new(),
@@ -218,7 +224,7 @@ impl Sim {
 
     /// Starts a task of a process.
     pub(super) fn start(&self, process: Process, task: impl Future<Output = ()> + Send + 'static) {
-        self.world().started.push((process, Box::pin(task)));
+        self.world().orders.push(Order::Start(process, Box::pin(task)));
     }
 
     /// Waits for virtual time to pass.
