@@ -6,6 +6,7 @@ use crate::{
     batch::Batch,
     checkpoint::Checkpoint,
     documents::{Applied, Documents},
+    feed::{FeedError, Fetch},
     host::Host,
     ids::OwnerId,
     lease::{HeldLease, Lease, LeaseName, Leases},
@@ -94,6 +95,21 @@ impl<D: Documents + Leases + Clone> Applier<D> {
             }
             (None, None) => limits,
         }
+    }
+
+    /// Whether a fetch yields the batch that was begun before, if one was: its source then held that
+    /// batch durably, so one that does not hold it any more has been restored or rewritten.
+    pub(crate) fn check_fetch(&self, fetch: &Fetch) -> Result<(), FeedError> {
+        let Some(end) = self.unfinished else { return Ok(()) };
+        let found = fetch.batch.as_ref().map_or(self.index(), |batch| batch.last().position.index);
+        if found == end {
+            return Ok(());
+        }
+        let begun = Position { index: end, ..self.checkpoint.map_or_else(Position::default, |at| at.anchor.position) };
+        if fetch.head.position.index < end {
+            return Err(FeedError::WentBack { checkpoint: begun, head: fetch.head.position });
+        }
+        Err(FeedError::Diverged { at: begun })
     }
 
     /// What a feed says about a checkpoint counts only while the target still stands there: one who

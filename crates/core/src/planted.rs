@@ -34,7 +34,7 @@ bugs! {
     SkippedUnknownOperation,
     /// Positions are allocated first, and the entries inserted in any order.
     CounterThenInsert,
-    /// A writer that was paused inserts below the floor and takes that for success.
+    /// A writer that was paused is told that it has inserted where the log is trimmed already.
     NoFloorCheck,
     /// One of several workers fails with nothing committed, and the checkpoint moves all the same.
     NothingCommittedIgnored,
@@ -50,6 +50,8 @@ bugs! {
     ReadsUndurable,
     /// The log is trimmed without a look at the replicas.
     RetentionForgetsReplicas,
+    /// A new primary goes on in the term of the one before it.
+    NoNewTerm,
     /// A primary starts without rolling its documents forward.
     NoRollForward,
 }

@@ -237,6 +237,7 @@ where
             Some(fetched) => fetched?,
             None => self.fetch(seat).await?,
         };
+        seat.applier.check_fetch(&fetch)?;
         let mut step =
             Step { entries: 0, applied: Applied::default(), progress: Progress::new(None, fetch.head, fetch.floor) };
         if let Some(batch) = &fetch.batch {

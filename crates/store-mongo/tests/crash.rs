@@ -1,12 +1,18 @@
 //! Servers that fail or die in the middle of something.
 
+use std::time::Duration;
+
 use bson::{Document as BsonDocument, doc, rawdoc};
 use mongodb::Client;
 use oplogsync_core::{
     batch::Batch,
     documents::Documents,
+    feed::{FeedError, OplogFeed},
+    host::SystemHost,
     limits::Limits,
     log::{Appended, Log},
+    memory::MemoryStore,
+    replicator::{ReplicateError, Replicator, ReplicatorOptions},
     retry::{Decision, decide_store},
     store_error::Fault,
     testing::{
@@ -133,6 +139,38 @@ async fn an_unfinished_batch_must_be_finished_before_another() {
     let again = fixture.apply(&batch).await.expect("the same batch is finished");
     assert!(again.repeated >= 2, "{again:?}");
     assert_eq!(fixture.items().await, after());
+}
+
+#[tokio::test]
+async fn a_source_that_no_longer_holds_the_batch_that_was_begun_stops_the_replica() {
+    let Some(binary) = binary().await else { return };
+    let server = Server::start(&binary, test_options()).await.expect("it starts");
+    let fixture = Fixture::new(&server.uri(), "restored").await;
+    let ns = namespace("items");
+    let mut chain = Chain::new(log_id(1));
+    let before = chain.insert(&ns, only_id(1)).insert(&ns, only_id(2)).take_batch();
+    let begun = chain.insert(&ns, only_id(3)).insert(&ns, only_id(4)).take_batch();
+    fixture.apply(&before).await.expect("it is applied");
+    let client = Client::with_uri_str(server.uri()).await.unwrap();
+    let closed = doc! { "failCommands": ["findAndModify"], "closeConnection": true, "appName": "oplogsync" };
+    fail_command(&client, 1, closed).await;
+    assert!(fixture.apply(&begun).await.is_err());
+    heal(&client).await;
+    // The source comes back from a backup: without the batch, or with a part of it.
+    for kept in [0, 1] {
+        let source = MemoryStore::new("db1");
+        source.create_log(log_id(1)).await.unwrap();
+        source.append(&[before.entries(), &begun.entries()[..kept]].concat()).await.unwrap();
+        let options = ReplicatorOptions { lease_term: Duration::from_millis(200), ..ReplicatorOptions::default() };
+        let feed = OplogFeed::new(source, "db1");
+        let mut replicator = Replicator::new("restored", feed, fixture.store.clone(), SystemHost, options);
+
+        let stopped = replicator.run(std::future::pending(), &()).await.unwrap_err();
+
+        assert!(matches!(stopped, ReplicateError::Feed(FeedError::WentBack { .. })), "{kept} kept: {stopped:?}");
+        assert!(fixture.store.stop().await.unwrap().is_some());
+        replicator.close().await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use crate::{
     host::Host,
     ids::OpId,
     limits::Limits,
+    planted::{Bug, is_planted},
     position::{Anchor, Position},
     write::{Outcome, Written},
 };
@@ -85,7 +86,7 @@ impl Group {
         let evaluated = evaluate(&job.write, current, new_object_id(now, host.random()), now)?;
         let mut written = Written { id: evaluated.id, outcome: evaluated.outcome, op_id: job.op_id, entry: None };
         if let Some(operation) = evaluated.operation {
-            if !seat.term_begun {
+            if !seat.term_begun && (self.after.position.index == 0 || !is_planted(Bug::NoNewTerm)) {
                 seat.term_begun = true;
                 self.seal(seat.clock.tick(host.now()), OpId::from_bytes(host.random()), Operation::NewTerm);
             }

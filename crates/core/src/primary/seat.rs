@@ -85,7 +85,9 @@ impl<S: Log + Documents + Leases + Clone, H: Host> Desk<S, H> {
         loop {
             applier.lease().renew_when_due(&self.host, self.options.lease_term).await?;
             let window = applier.window(self.options.limits, None);
-            let batch = match feed.fetch(applier.checkpoint(), window).await {
+            let fetched = feed.fetch(applier.checkpoint(), window).await;
+            let checked = fetched.and_then(|fetch| applier.check_fetch(&fetch).map(|()| fetch));
+            let batch = match checked {
                 Ok(fetch) => fetch.batch,
                 Err(error) => return Err(applier.judge(&self.options.node, error.into()).await?),
             };

@@ -21,14 +21,11 @@ fn assert_all_laws_hold(findings: &Findings) {
     let Some((schedule, violation)) = &findings.violation else { return };
     let shrunk = shrink(*schedule);
     let faults: Vec<&str> = shrunk.faults.iter().map(FaultKind::name).collect();
+    let faults = if faults.is_empty() { "none".to_owned() } else { faults.join(",") };
     panic!(
-        "seed {}: {violation}\nit is replayed by\n  OPLOGSYNC_SEED={} cargo test -p oplogsync-core --test sim one_schedule -- --nocapture\n\
+        "seed {}: {violation}\nit is replayed by (unless it names a kill)\n  OPLOGSYNC_SEED={} cargo test -p oplogsync-core --test sim one_schedule -- --nocapture\n\
          and shrunk by\n  oplogsync sim --seed {} --steps {} --faults {}\nshrunk: {shrunk:?}",
-        schedule.seed,
-        schedule.seed,
-        shrunk.seed,
-        shrunk.steps,
-        faults.join(",")
+        schedule.seed, schedule.seed, shrunk.seed, shrunk.steps, faults
     );
 }
 
@@ -53,6 +50,9 @@ fn whatever_goes_wrong_the_laws_hold_and_everything_converges() {
     );
     assert_eq!(findings.schedules, count);
     assert!(findings.steps_min >= 200, "a schedule of only {} steps", findings.steps_min);
+    // A schedule in which nothing is written proves little.
+    assert!(findings.busy * 10 >= count * 8, "only {} of {count} schedules are busy", findings.busy);
+    assert_eq!(findings.lost, 0);
     // Faults that never happen prove nothing: each a thousand times in the gate's hundred thousand.
     let least = count / 100;
     for kind in FaultKind::ALL {
@@ -73,14 +73,13 @@ fn the_same_seed_makes_the_same_run() {
 /// Nothing else goes wrong, so that each death is met by itself.
 #[test]
 fn a_death_of_any_process_at_any_step_breaks_no_law() {
-    const STEPS: u64 = 600;
     let faults: Faults =
         [FaultKind::LostUnsynced, FaultKind::TornBatch, FaultKind::RetentionRace].into_iter().collect();
-    for seed in [3, 8] {
-        let calm = Schedule { steps: STEPS, faults, ..Schedule::new(seed) };
+    for (seed, steps) in [(3, 1_200), (8, 400)] {
+        let calm = Schedule { steps, faults, ..Schedule::new(seed) };
         let victims = VICTIMS as u64;
 
-        let findings = explore(0, STEPS * victims, |case| {
+        let findings = explore(0, steps * victims, |case| {
             let victim = usize::try_from(case % victims).unwrap();
             Schedule { kill: Some((case / victims, victim)), ..calm }
         });
@@ -90,7 +89,7 @@ fn a_death_of_any_process_at_any_step_breaks_no_law() {
         let lost = findings.counts.of(FaultKind::LostUnsynced);
         eprintln!("{deaths} deaths in {} runs, in {lost} of them something was lost", findings.schedules);
         // Two of the nine take no part here, and one that has died before cannot die again.
-        assert!(deaths > STEPS * 6, "only {deaths} deaths");
+        assert!(deaths > steps * 6, "only {deaths} deaths");
         assert!(lost > 20, "only {lost} times something was lost");
     }
 }
@@ -110,7 +109,9 @@ fn one_schedule_runs_the_same_whether_or_not_somebody_watches() {
         told.lock().unwrap().push(line.to_owned());
     });
 
-    assert!(lines.lock().unwrap().iter().any(|line| line.contains("to db1: append")));
+    if seed.is_none() {
+        assert!(lines.lock().unwrap().iter().any(|line| line.contains("to db1: append")));
+    }
     assert_eq!(watched, schedule.run());
     assert_eq!(watched.violation, None);
 }

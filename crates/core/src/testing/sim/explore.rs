@@ -26,6 +26,10 @@ pub struct Findings {
     pub counts: Counts,
     /// Writes that were acknowledged.
     pub acknowledged: u64,
+    /// Those of them that were acknowledged while things went wrong.
+    pub acknowledged_early: u64,
+    /// Schedules in which at least five were.
+    pub busy: u64,
     /// Writes that were refused.
     pub refused: u64,
     /// Writes whose outcome their callers never learned.
@@ -45,6 +49,8 @@ impl Findings {
         self.steps += report.steps;
         self.counts.add(&report.counts);
         self.acknowledged += report.acknowledged;
+        self.acknowledged_early += report.acknowledged_early;
+        self.busy += u64::from(report.acknowledged_early >= 5);
         self.refused += report.refused;
         self.unknown += report.unknown;
         self.lost += report.lost;

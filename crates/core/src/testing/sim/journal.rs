@@ -149,6 +149,9 @@ impl World {
             journal.synced.0 += 1;
             for change in &group.changes {
                 oracle.check_durable(node, &journal.durable, change, moment);
+                if matches!(change, Change::Append(_)) {
+                    self.begun_at = self.begun_at.or(Some(self.steps));
+                }
                 if !(is_planted(Bug::InMemoryCheckpoint) && matches!(change, Change::Checkpoint(_))) {
                     journal.durable.apply(change);
                 }

@@ -30,12 +30,13 @@ const LONG_PAUSE: Micros = 4 * SECOND;
 pub(super) fn strike(sim: &Sim) {
     let restart = {
         let mut world = sim.world();
-        if world.steps < world.strikes_at || world.quiet {
+        let Some(steps) = world.steps_begun().filter(|steps| *steps >= world.strikes_at && !world.quiet) else {
             return;
-        }
+        };
+        let is_first = world.strikes_at == 0;
         let pause = world.random.nemesis.below(STEPS_BETWEEN) * world.schedule.calm();
-        world.strikes_at = world.steps + 1 + pause;
-        world.inflict_some()
+        world.strikes_at = steps + 1 + pause;
+        if is_first { None } else { world.inflict_some() }
     };
     if let Some((process, delay)) = restart {
         start_later(sim, process, delay);
@@ -78,6 +79,10 @@ impl World {
         let primary = Process::Primary(usize::try_from(short % 2).unwrap_or(0));
         let (program, node) =
             if long % 3 == 0 || self.schedule.is_about_takeovers() { (primary, Node::SOURCE) } else { (program, node) };
+        let of_program = matches!(kind, FaultKind::Pause | FaultKind::ClockJump | FaultKind::ClockDrift);
+        if of_program && !self.running.contains(&program) {
+            return None;
+        }
         match kind {
             FaultKind::ProcessCrash => return self.crash_process(program),
             // In the middle of what it is about to do, or now.
@@ -96,6 +101,7 @@ impl World {
             }
             FaultKind::SlowNode => {
                 self.node_mut(node).slow_until = self.now + short;
+                self.count(FaultKind::SlowNode);
                 self.tell(|| format!("{} is slow", node.name()));
             }
             FaultKind::FullDisk => {

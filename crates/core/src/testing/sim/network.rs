@@ -142,7 +142,9 @@ impl World {
     fn reply(&mut self, message: Message) -> Option<Micros> {
         let Message { process, node, .. } = message;
         let delay = self.delay();
-        let lost = if self.befalls(FaultKind::ReplyLost, 50) {
+        // That a read is lost says little.
+        let one_in = if message.access == Access::Read { 100 } else { 20 };
+        let lost = if self.befalls(FaultKind::ReplyLost, one_in) {
             Some(FaultKind::ReplyLost)
         } else {
             self.is_cut(process, node, |cut| cut.replies)

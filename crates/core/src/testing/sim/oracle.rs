@@ -10,7 +10,7 @@ use super::{
     world::Micros,
 };
 use crate::{
-    batch::check_follows,
+    batch::{BatchError, check_follows},
     entry::{Entry, Operation},
     ids::{LogId, OpId},
     position::{Anchor, Position},
@@ -34,6 +34,8 @@ pub(super) struct Oracle {
     /// The newest durable checkpoint of each node.
     checkpoints: BTreeMap<Node, u64>,
     pub(super) acknowledged: u64,
+    /// Where the acknowledged writes are to be.
+    acknowledged_at: Vec<(u64, OpId)>,
     pub(super) refused: u64,
     pub(super) unknown: u64,
     violation: Option<Broken>,
@@ -98,6 +100,7 @@ impl Oracle {
     pub(super) fn acknowledge(&mut self, written: &Written) {
         self.acknowledged += 1;
         let Some((position, _)) = written.entry else { return self.check_without_entry(written) };
+        self.acknowledged_at.push((position.index, written.op_id));
         let there = self.entry(position.index);
         let is_there = there.is_some_and(|entry| entry.position() == position && entry.op_id() == written.op_id);
         let kind_fits = there.is_some_and(|entry| match (written.outcome, entry.operation()) {
@@ -148,6 +151,14 @@ impl Oracle {
         if self.positions.get(&op_id) != Some(&at.index) {
             self.report("L1 durable ack", || format!("told that {op_id} is at {at}, and it is not"));
         }
+    }
+
+    /// How many acknowledged writes are not in the log where they were told to be, or stand behind
+    /// the entry at index `applied`.
+    pub(super) fn acknowledged_beyond(&self, applied: u64) -> u64 {
+        let is_there = |(index, op_id): &&(u64, OpId)| self.entry(*index).is_some_and(|entry| entry.op_id() == *op_id);
+        let held = self.acknowledged_at.iter().filter(is_there).filter(|(index, _)| *index <= applied).count();
+        (self.acknowledged_at.len() - held) as u64
     }
 
     fn entry(&self, index: u64) -> Option<&Entry> {
@@ -256,8 +267,10 @@ impl Oracle {
         let Some(last) = self.anchor(self.head()) else {
             return self.report("L3 dense", || format!("an entry at {at} before there is a log"));
         };
-        if let Err(error) = check_follows(&last, entry) {
-            return self.report("L3 dense", || error.to_string());
+        match check_follows(&last, entry) {
+            Err(error @ BatchError::Term { .. }) => return self.report("L8 fenced", || error.to_string()),
+            Err(error) => return self.report("L3 dense", || error.to_string()),
+            Ok(()) => {}
         }
         if entry.optime() <= last.optime {
             self.report("L3 dense", || format!("the optime does not rise at {at}"));
@@ -271,7 +284,7 @@ impl Oracle {
             if !fits {
                 let (asked, before) = (asked.map(|asked| asked.write.clone()), before.cloned());
                 let operation = entry.operation();
-                self.report("L4 immutable", || format!("{at}: {asked:?} of {before:?} does not make {operation:?}"));
+                self.report("evaluation", || format!("{at}: {asked:?} of {before:?} does not make {operation:?}"));
             }
             self.timeline.push(at.index, place, workload::after(entry.operation()));
         }

@@ -264,6 +264,9 @@ struct Told {
 
 impl Observer for Told {
     fn observe(&self, event: Event<'_>) {
+        if let (Event::Stopped { untold: None, .. }, Process::Replicator(number)) = (&event, self.process) {
+            self.sim.world().told_stop.push(Process::target(number));
+        }
         self.sim.world().tell(|| match event {
             Event::Applied(step) => format!("{}: {} entries applied", self.process, step.entries),
             Event::CaughtUp(step) => format!("{}: caught up at {:?}", self.process, step.progress.checkpoint),
@@ -317,6 +320,10 @@ fn check_replicator(sim: &Sim, node: Node, error: &ReplicateError) -> bool {
         ReplicateError::Target(error) | ReplicateError::Feed(FeedError::Store(error)) if passes(error.fault()) => true,
         ReplicateError::Feed(FeedError::TooStale { .. }) if applied < floor => {
             world.stale.push(node);
+            let is_marked = world.node(node).durable.stop.as_ref().is_some_and(|stop| stop.too_stale);
+            if world.told_stop.contains(&node) && !is_marked {
+                world.oracle.report("L9 loud", || format!("{} is too stale and does not say so", node.name()));
+            }
             false
         }
         // An apply of its own, long given up, has arrived since it looked: it starts again.

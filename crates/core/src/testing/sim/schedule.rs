@@ -43,7 +43,8 @@ const TAKEOVER_FAULTS: [FaultKind; 4] =
 pub struct Schedule {
     /// Decides everything that is left to chance.
     pub seed: u64,
-    /// For how many steps things go wrong. A step is one poll of one task.
+    /// For how many steps things go wrong, counted from the log's first entry. A step is one poll of
+    /// one task.
     pub steps: u64,
     /// What may go wrong.
     pub faults: Faults,
@@ -64,6 +65,8 @@ pub struct Report {
     pub counts: Counts,
     /// Writes that were acknowledged.
     pub acknowledged: u64,
+    /// Those of them that were acknowledged while things went wrong.
+    pub acknowledged_early: u64,
     /// Writes that were refused, for example an insert of a document that exists.
     pub refused: u64,
     /// Writes whose outcome their callers never learned.
@@ -123,12 +126,12 @@ impl Schedule {
         if self.is_about_takeovers() {
             return 8;
         }
-        [1, 2, 6, 20].get(usize::try_from(self.seed % 4).unwrap_or(0)).copied().unwrap_or(1)
+        [4, 8, 16, 30].get(usize::try_from(self.seed % 4).unwrap_or(0)).copied().unwrap_or(1)
     }
 
     /// Whether the log keeps what its replicas need; otherwise only what is young.
     pub(super) fn retains(&self) -> bool {
-        !self.is_about_takeovers()
+        self.seed % 10 != TAKEOVERS
     }
 
     /// Whether it is about one primary that takes over from another.
@@ -149,7 +152,8 @@ impl Schedule {
             trace: world.trace,
             counts: world.counts,
             acknowledged: world.oracle.acknowledged + world.acknowledged_by_seed.len() as u64,
-            lost: world.lost_by_seed(),
+            acknowledged_early: world.acknowledged_early,
+            lost: world.lost_by_seed() + world.lost(),
             refused: world.oracle.refused,
             unknown: world.oracle.unknown,
             stale: world.stale.len() as u64,
@@ -175,7 +179,7 @@ fn run(sim: &Sim) {
             return;
         }
         match quiet_since {
-            None if world.steps >= world.schedule.steps => {
+            None if world.steps_begun().is_some_and(|steps| steps >= world.schedule.steps) => {
                 quiet_since = Some(world.now);
                 world.begin_quiet();
             }
@@ -204,6 +208,7 @@ impl World {
     fn begin_quiet(&mut self) {
         self.tell(|| "all faults stop".to_owned());
         self.quiet = true;
+        self.acknowledged_early = self.oracle.acknowledged;
         self.mend();
         for node in &mut self.nodes {
             (node.full_until, node.slow_until) = (0, 0);
@@ -216,6 +221,13 @@ impl World {
         let head = self.oracle.head();
         let is_there = |node: &Node| self.node(*node).durable.applied() == head || self.is_stale(*node);
         self.has_ended && Node::ALL.iter().all(is_there)
+    }
+
+    /// How many acknowledged writes the log, or a replica that is not too stale, does not hold.
+    fn lost(&self) -> u64 {
+        let nodes = Node::ALL.into_iter().filter(|node| !self.is_stale(*node));
+        let applied = nodes.map(|node| self.node(node).durable.applied()).min().unwrap_or(0);
+        self.oracle.acknowledged_beyond(applied)
     }
 
     fn progress(&self) -> String {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     batch::check_follows,
     document::Document,
-    entry::Entry,
+    entry::{Entry, Kind},
     ids::{LogId, OpId, OwnerId},
     lease::{Lease, LeaseName},
     limits::Limits,
@@ -21,6 +21,9 @@ use crate::{
     position::{Anchor, Position},
     store_error::Fault,
 };
+
+/// How many times as long a slow node takes: a step of up to a second, longer than its clients wait.
+const SLOWNESS: u64 = 1_000;
 
 /// A node that serves one request of a process.
 #[derive(Debug, Clone)]
@@ -44,10 +47,7 @@ impl Server {
             let mut world = self.sim.world();
             let (now, usual) = (world.now, 20 + world.random.server.below(MILLI));
             let is_slow = world.node(self.node).slow_until > now;
-            if is_slow {
-                world.count(FaultKind::SlowNode);
-            }
-            if is_slow { usual * 100 } else { usual }
+            if is_slow { usual * SLOWNESS } else { usual }
         };
         self.sim.sleep(delay).await;
     }
@@ -59,14 +59,6 @@ impl Server {
 
     /// Waits until a write is durable. Others that wait share the sync.
     pub(super) async fn settle(&self, ticket: Ticket) {
-        if is_planted(Bug::AcknowledgedBeforeDurable) {
-            let late = self.clone();
-            self.sim.start(Process::Server(self.node), async move {
-                late.sim.sleep(100 * MILLI).await;
-                late.sim.world().sync(late.node, ticket);
-            });
-            return;
-        }
         while !self.sim.world().node(self.node).is_synced(ticket) {
             self.think().await;
             self.sim.world().sync(self.node, ticket);
@@ -135,6 +127,9 @@ impl Server {
                 return Ok(Appended::Beaten { count });
             }
         }
+        if is_planted(Bug::AcknowledgedBeforeDurable) {
+            return Ok(Appended::All);
+        }
         // Entries that stood there already must be durable as well.
         self.settle_all().await;
         Ok(Appended::All)
@@ -160,7 +155,7 @@ impl Server {
         if check_follows(&log.head(), entry).is_err() || is_repeated {
             return Ok(false);
         }
-        world.note_writer(self.node, self.client);
+        world.note_writer(self.node, self.client, entry);
         world.write(self.node, self.request, vec![Change::Append(entry.clone())])?;
         Ok(true)
     }
@@ -238,11 +233,15 @@ impl Server {
 }
 
 impl World {
-    /// Notes who appends: two that take turns are a fault.
-    fn note_writer(&mut self, node: Node, client: Process) {
+    /// Notes who appends: two that take turns are a fault, and L8: each begins with a new term.
+    fn note_writer(&mut self, node: Node, client: Process, entry: &Entry) {
         let last = self.node_mut(node).last_writer.replace(client);
         if last.is_some_and(|last| last != client) {
             self.count(FaultKind::SecondWriter);
+        }
+        if last != Some(client) && entry.operation().kind() != Kind::NewTerm {
+            let at = entry.position();
+            self.oracle.report("L8 fenced", || format!("{client} begins at {at} without a new term"));
         }
     }
 

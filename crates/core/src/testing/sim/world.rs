@@ -67,8 +67,14 @@ pub(super) struct World {
     pub(super) trace: u64,
     /// What is to be done, in this order, once the running poll is over.
     pub(super) orders: Vec<Order>,
+    /// At which step the log got its first entry: from then on steps count.
+    pub(super) begun_at: Option<u64>,
     /// At which step something goes wrong next.
     pub(super) strikes_at: u64,
+    /// What was acknowledged before all faults stopped.
+    pub(super) acknowledged_early: u64,
+    /// Replicas that have said in their own node why they have stopped.
+    pub(super) told_stop: Vec<Node>,
     /// Nodes that die once the running poll is over.
     pub(super) doomed: Vec<Node>,
     /// The programs that run.
@@ -135,6 +141,12 @@ impl World {
         }
     }
 
+    /// How many steps the schedule has taken since its log has got its first entry: without one
+    /// there is nothing that could go wrong.
+    pub(super) fn steps_begun(&self) -> Option<u64> {
+        self.begun_at.map(|begun| self.steps - begun)
+    }
+
     /// Something that may be tried again, now and then.
     pub(super) fn take_unresolved(&mut self) -> Option<(OpId, Write)> {
         let is_due = self.random.workload.below(4) == 0;
@@ -194,7 +206,10 @@ impl Sim {
             counts: Counts::default(),
             trace: 0,
             orders: Vec::new(),
+            begun_at: None,
             strikes_at: 0,
+            acknowledged_early: 0,
+            told_stop: Vec::new(),
             doomed: Vec::new(),
             running: Vec::new(),
             stale: Vec::new(),
