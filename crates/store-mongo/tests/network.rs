@@ -1,0 +1,154 @@
+//! A network that delays, cuts, swallows and loses replies, between real servers and a primary with its replica.
+//!
+//! `OPLOGSYNC_PROXY_CONNECTIONS=2000` is the full length of the storm; `OPLOGSYNC_SEED` repeats its choices.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use oplogsync_core::{
+    feed::OplogFeed,
+    host::SystemHost,
+    log::Log,
+    primary::{Primary, PrimaryOptions},
+    replicator::{Replicator, ReplicatorOptions},
+    retry::{Decision, decide_store},
+    testing::{documents::DATABASE, random::Random},
+};
+use oplogsync_mongod::{
+    ReplicaSet, Server,
+    testing::{binary, test_options},
+};
+use oplogsync_store_mongo::{MongoStore, Options, Scope};
+
+use crate::{
+    fixture::{seeded, words},
+    oracle::Oracle,
+    proxy::{Proxy, Script},
+    punctual::Punctual,
+    replica::Replica,
+    writers::Writers,
+};
+
+const REQUEST: Duration = Duration::from_millis(500);
+const SELECTION: Duration = Duration::from_secs(1);
+/// A call is several requests, each of which waits up to a second longer than the server may work; a transaction is
+/// tried three times.
+const CALL_MAX: Duration = Duration::from_secs(30);
+/// Each kind of fault must have happened this often before a storm ends.
+const FAULTS_MIN: u64 = 5;
+const FAULTS: [&str; 6] =
+    ["black hole", "cut mid-frame", "delay", "reply cut after commit", "reply dropped", "request dropped"];
+
+fn connections() -> u64 {
+    let connections = std::env::var("OPLOGSYNC_PROXY_CONNECTIONS");
+    connections.map_or(120, |text| text.parse().expect("OPLOGSYNC_PROXY_CONNECTIONS is a number"))
+}
+
+/// A store in the database `physical` of the server that is reached through `port`.
+pub(crate) async fn connect(port: u16, physical: &str) -> MongoStore {
+    let scope = Scope::Database { logical: DATABASE.to_owned(), physical: physical.to_owned() };
+    let options = Options { request_timeout: REQUEST, selection_timeout: SELECTION, ..Options::default() };
+    let uri =
+        format!("mongodb://127.0.0.1:{port}/?directConnection=true&heartbeatFrequencyMS=500&connectTimeoutMS=300");
+    MongoStore::connect(&uri, physical, scope, options).await.expect("the server takes us")
+}
+
+/// A standalone server and a replica set of one.
+pub(crate) struct Servers {
+    standalone: Server,
+    set: ReplicaSet,
+}
+
+impl Servers {
+    pub(crate) async fn start(name: &str) -> Option<Self> {
+        let binary = binary().await?;
+        let standalone = Server::start(&binary, test_options()).await.expect("it starts");
+        // A transaction of which nobody knows the end holds up others for as long as it lives: a minute.
+        let short = test_options().arg("--setParameter").arg("transactionLifetimeLimitSeconds=2");
+        let set = ReplicaSet::start(&binary, name, 1, short).await.expect("it starts");
+        Some(Self { standalone, set })
+    }
+
+    /// Their names and ports.
+    pub(crate) fn ports(&self) -> [(&'static str, u16); 2] {
+        [("standalone", self.standalone.port()), ("replica set", self.set.members()[0].port())]
+    }
+}
+
+/// The driver waits for the greeting of a new connection without end, and by default for no more than two at once.
+#[tokio::test]
+async fn connections_on_which_nobody_ever_answers_do_not_hold_up_the_requests_after_them() {
+    let Some(binary) = binary().await else { return };
+    let server = Server::start(&binary, test_options()).await.expect("it starts");
+    let proxy = Proxy::start(server.port(), Script::new()).await;
+    let store = connect(proxy.port, "primary").await;
+    // The connection that it has is given up with the reply that does not come.
+    proxy.script.swallow(4);
+    let mut failed = 0;
+    while let Err(error) = store.log_ends().await {
+        assert_eq!(decide_store(&error), Decision::Retry, "{}", words(&error));
+        failed += 1;
+        assert!(failed < 12, "the store does not get on: {}", words(&error));
+    }
+    assert_eq!(proxy.script.to_swallow(), 0);
+    assert!(failed > 1, "the connections were not swallowed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_storm_on_the_network_nothing_is_lost_or_done_twice_and_the_replica_is_equal() {
+    let Some(servers) = Servers::start("storm").await else { return };
+    let mut random = seeded("network");
+    let [(alone, alone_port), (member, member_port)] = servers.ports();
+    let (first, second) = (random.draw(), random.draw());
+    tokio::join!(weather(alone, alone_port, Random::new(first)), weather(member, member_port, Random::new(second)));
+}
+
+async fn weather(name: &str, port: u16, mut random: Random) {
+    let proxy = Proxy::start(port, Script::new()).await;
+    let store = async |physical| Punctual::new(connect(proxy.port, physical).await);
+    let (own, source, target) = tokio::join!(store("primary"), store("primary"), store("replica"));
+    let primary = Primary::open(own.clone(), SystemHost, PrimaryOptions::default()).await.expect("it opens");
+    let mut writers = Writers::start(&Arc::new(primary), random.draw(), 4);
+    let options = ReplicatorOptions { poll_interval: Duration::from_millis(20), ..ReplicatorOptions::default() };
+    let feed = OplogFeed::new(source.clone(), "primary");
+    let mut replica = Replica::start(Replicator::new("replica", feed, target.clone(), SystemHost, options));
+    writers.wait_for(10).await;
+
+    let started = Instant::now();
+    proxy.script.begin_storm(Random::new(random.draw()));
+    let enough = |happened: &BTreeMap<&str, u64>| FAULTS.iter().all(|fault| happened.get(fault) >= Some(&FAULTS_MIN));
+    while proxy.script.connections() < connections() || !enough(&proxy.script.happened()) {
+        writers.wait_for(1).await;
+    }
+    proxy.script.end_storm();
+    let stormy = started.elapsed();
+
+    let quiet = writers.ledger.quiet().await;
+    let (behind, beyond) = tokio::join!(connect(port, "primary"), connect(port, "replica"));
+    let ends = behind.log_ends().await.expect("it is read").expect("there is a log");
+    replica.wait_for(ends.head.position.index).await;
+    let acknowledged = writers.ledger.acknowledged();
+    let head = Oracle::default().check(&behind, &beyond, &acknowledged).await;
+    let retried = writers.ledger.retried();
+    drop(quiet);
+    writers.end().await;
+    let told = replica.told.borrow().clone();
+    replica.end().await;
+    let mut longest = Duration::ZERO;
+    for store in [own, source, target] {
+        store.expect_within(CALL_MAX);
+        longest = store.longest().into_values().chain([longest]).max().unwrap_or_default();
+    }
+    eprintln!(
+        "{name}: a storm of {stormy:?}, {:?} to settle, {} connections, {:?}; {} writes acknowledged, {retried} tries again, \
+         {head} entries, {} steps of the replica tried again; the longest call took {longest:?}",
+        started.elapsed().saturating_sub(stormy),
+        proxy.script.connections(),
+        proxy.script.happened(),
+        acknowledged.len(),
+        told.retried,
+    );
+}
