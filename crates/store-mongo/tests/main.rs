@@ -19,6 +19,7 @@ mod outside_changes;
 mod proxy;
 mod punctual;
 mod replica;
+mod reply_cut;
 mod same_id;
 mod scope;
 mod unique_index;

@@ -38,7 +38,7 @@ const SELECTION: Duration = Duration::from_secs(1);
 /// tried three times.
 const CALL_MAX: Duration = Duration::from_secs(30);
 /// Each kind of fault must have happened this often before a storm ends.
-const FAULTS_MIN: u64 = 5;
+const FAULTS_MIN: u64 = 3;
 const FAULTS: [&str; 6] =
     ["black hole", "cut mid-frame", "delay", "reply cut after commit", "reply dropped", "request dropped"];
 

@@ -41,10 +41,10 @@ pub(crate) enum Loss {
     Withheld,
 }
 
-/// So many connections in a storm see each of the fates.
-const DECK: usize = 16;
+/// Of so many connections in a storm each kind of fate meets at least one.
+const DECK: usize = 14;
 /// One in so many commands has its reply cut in a storm.
-const REPLY_CUT_ONE_IN: u64 = 60;
+const REPLY_CUT_ONE_IN: u64 = 40;
 /// The commands by which the driver looks after its connections: their loss is the lot of whole connections.
 const HOUSEKEEPING: [&str; 4] = ["hello", "isMaster", "ismaster", "endSessions"];
 
@@ -176,10 +176,11 @@ impl State {
     }
 }
 
-/// Each fate that is not to pass as often as its weight among twenty connections: so each comes soon.
+/// Fates for the next connections, in any order: each kind comes soon.
 fn shuffled_deck(random: &mut Random) -> Vec<Fate> {
     let mut after = || 2 + random.below(8);
     let mut deck = vec![
+        Fate::CutMidFrame { after: after() },
         Fate::CutMidFrame { after: after() },
         Fate::CutMidFrame { after: after() },
         Fate::BlackHole,
