@@ -2,7 +2,10 @@
 //!
 //! `OPLOGSYNC_REPLY_CUTS=1000` cuts every occurrence of each command; by default it is the first few.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use bson::rawdoc;
 use oplogsync_core::{
@@ -10,7 +13,7 @@ use oplogsync_core::{
     host::SystemHost,
     log::Log,
     position::Anchor,
-    primary::{Primary, PrimaryOptions},
+    primary::Primary,
     replicator::{Replicator, ReplicatorOptions},
     retry::{Decision, decide, decide_store},
     testing::documents::id,
@@ -20,7 +23,7 @@ use oplogsync_store_mongo::MongoStore;
 use tokio::task::JoinSet;
 
 use crate::{
-    network::{Servers, connect},
+    network::{Servers, connect, connect_beside, open},
     oracle::Oracle,
     proxy::{Proxy, Script},
     writers::{Acknowledged, chain, expect_passing, items, write_until_acknowledged},
@@ -28,6 +31,8 @@ use crate::{
 
 /// Workloads that run at the same time, each behind a proxy and in databases of its own.
 const LANES: usize = 12;
+/// Nothing waits for it: a reply that is cut is known to be lost at once.
+const REQUEST: Duration = Duration::from_secs(4);
 /// One reply is lost, so nothing needs to be tried often.
 const TRIES_MAX: u32 = 10;
 /// What the workload sends.
@@ -91,11 +96,11 @@ impl Workload {
         let proxy = Proxy::start(port, Script::new()).await;
         let databases = (format!("{name}-primary"), format!("{name}-replica"));
         let (own, source, target, behind, beyond) = tokio::join!(
-            connect(proxy.port, &databases.0),
-            connect(proxy.port, &databases.0),
-            connect(proxy.port, &databases.1),
-            connect(port, &databases.0),
-            connect(port, &databases.1),
+            connect(proxy.port, &databases.0, REQUEST),
+            connect(proxy.port, &databases.0, REQUEST),
+            connect(proxy.port, &databases.1, REQUEST),
+            connect_beside(port, &databases.0),
+            connect_beside(port, &databases.1),
         );
         proxy.script.plan(cut.clone());
         let replicator = Replicator::new(
@@ -187,14 +192,4 @@ impl Workload {
             assert_eq!(decide_store(&error), Decision::Retry, "{}", chain(&error));
         }
     }
-}
-
-async fn open(own: &MongoStore) -> Primary<MongoStore, SystemHost> {
-    for _ in 0..TRIES_MAX {
-        match Primary::open(own.clone(), SystemHost, PrimaryOptions::default()).await {
-            Ok(primary) => return primary,
-            Err(error) => expect_passing(&error),
-        }
-    }
-    panic!("the primary does not open");
 }

@@ -178,7 +178,7 @@ impl State {
 
 /// Fates for the next connections, in any order: each kind comes soon.
 fn shuffled_deck(random: &mut Random) -> Vec<Fate> {
-    let mut after = || 2 + random.below(8);
+    let mut after = || 1 + random.below(6);
     let mut deck = vec![
         Fate::CutMidFrame { after: after() },
         Fate::CutMidFrame { after: after() },
