@@ -27,6 +27,10 @@ use crate::{
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(4_500);
 /// A host that does not accept a connection within this time is taken as not there.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How many connections there may be, and how many of them may be in the making. The driver waits for the greeting of
+/// a new connection without end, so a few on which nobody answers would hold up all requests after them, for as long
+/// as they last. It is the number of our own requests that bounds that of the connections.
+const CONNECTIONS_MAX: u32 = u32::MAX;
 /// What the driver says of a server that is too old.
 const TOO_OLD: &str = "requires at least";
 /// What the driver says of what is no server.
@@ -64,6 +68,8 @@ async fn open(uri: &str, options: Options) -> Result<(Client, Server), Failure> 
     let mut settings = ClientOptions::parse(uri).await.map_err(|error| unusable_uri(&error))?;
     settings.server_selection_timeout = Some(options.selection_timeout);
     settings.connect_timeout.get_or_insert(options.selection_timeout);
+    settings.max_pool_size.get_or_insert(CONNECTIONS_MAX);
+    settings.max_connecting.get_or_insert(CONNECTIONS_MAX);
     settings.app_name.get_or_insert_with(|| "oplogsync".to_owned());
     probe(&settings.hosts).await?;
     let hosts = settings.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");

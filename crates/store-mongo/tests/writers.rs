@@ -123,24 +123,36 @@ where
 {
     loop {
         let write = next_write(writer, &mut random);
-        let op_id = OpId::from_bytes(SystemHost.random());
         let _under_way = ledger.gate.read().await;
-        let at = loop {
-            match primary.write_once(op_id, write.clone()).await {
-                Ok(written) => break written.entry.map(|(position, _)| position),
-                Err(WriteError::Refused(error)) => panic!("{write:?} is refused: {error}"),
-                Err(
-                    WriteError::NotBegun(source)
-                    | WriteError::Unknown { source, .. }
-                    | WriteError::NotApplied { source, .. },
-                ) => expect_passing(&source),
-                Err(error) => panic!("{}", chain(&error)),
-            }
-            *ledger.retried.lock().unwrap() += 1;
-            tokio::time::sleep(PAUSE).await;
-        };
-        ledger.acknowledged.lock().unwrap().push(Acknowledged { op_id, at });
+        let written = write_until_acknowledged(&primary, write, || *ledger.retried.lock().unwrap() += 1).await;
+        ledger.acknowledged.lock().unwrap().push(written);
         ledger.count.send_modify(|count| *count += 1);
+    }
+}
+
+/// Writes under one operation id until it is acknowledged; `again` is called before each further try.
+pub(crate) async fn write_until_acknowledged<S>(
+    primary: &Primary<S, SystemHost>,
+    write: Write,
+    mut again: impl FnMut(),
+) -> Acknowledged
+where
+    S: Log + Documents + Leases + Clone,
+{
+    let op_id = OpId::from_bytes(SystemHost.random());
+    loop {
+        match primary.write_once(op_id, write.clone()).await {
+            Ok(written) => return Acknowledged { op_id, at: written.entry.map(|(position, _)| position) },
+            Err(WriteError::Refused(error)) => panic!("{write:?} is refused: {error}"),
+            Err(
+                WriteError::NotBegun(source)
+                | WriteError::Unknown { source, .. }
+                | WriteError::NotApplied { source, .. },
+            ) => expect_passing(&source),
+            Err(error) => panic!("{}", chain(&error)),
+        }
+        again();
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
