@@ -21,6 +21,7 @@ use crate::{
     primary::{Primary, PrimaryError, PrimaryOptions, WriteError},
     replicator::{Event, Observer, ReplicateError, Replicator, ReplicatorOptions},
     retention::{Retention, trim},
+    retry::{Decision, decide},
     store_error::Fault,
     write::Write,
 };
@@ -264,7 +265,9 @@ struct Told {
 
 impl Observer for Told {
     fn observe(&self, event: Event<'_>) {
-        if let (Event::Stopped { untold: None, .. }, Process::Replicator(number)) = (&event, self.process) {
+        if let (Event::Stopped { error, untold: None }, Process::Replicator(number)) = (&event, self.process)
+            && decide(error) == Decision::Resync
+        {
             self.sim.world().told_stop.push(Process::target(number));
         }
         self.sim.world().tell(|| match event {

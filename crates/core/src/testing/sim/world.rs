@@ -15,7 +15,7 @@ use super::{
     network::Network,
     oracle::Oracle,
     process::{Node, Process},
-    schedule::Schedule,
+    schedule::{Algorithm, Schedule},
 };
 use crate::{ids::OpId, testing::random::Random, write::Write};
 
@@ -206,7 +206,8 @@ impl Sim {
             counts: Counts::default(),
             trace: 0,
             orders: Vec::new(),
-            begun_at: None,
+            // The seed's algorithm has no log that could begin.
+            begun_at: (schedule.algorithm == Algorithm::Seed).then_some(0),
             strikes_at: 0,
             acknowledged_early: 0,
             told_stop: Vec::new(),
