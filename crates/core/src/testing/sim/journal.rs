@@ -1,6 +1,6 @@
 //! [`Journal`]: what of a node is visible, and what of that is durable.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::{
     fault::FaultKind,
@@ -38,8 +38,8 @@ pub(super) struct Journal {
     /// Requests that are being served now.
     pub(super) readers: u64,
     pub(super) appenders: u64,
-    /// Whose entries stand at the end of the log.
-    pub(super) last_writer: Option<Process>,
+    /// Who appended the entry at an index.
+    pub(super) writers: BTreeMap<u64, Process>,
 }
 
 /// Changes that are one atomic write.
@@ -70,7 +70,7 @@ impl Journal {
             slow_until: 0,
             readers: 0,
             appenders: 0,
-            last_writer: None,
+            writers: BTreeMap::new(),
         })
     }
 

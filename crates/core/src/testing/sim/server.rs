@@ -155,8 +155,8 @@ impl Server {
         if check_follows(&log.head(), entry).is_err() || is_repeated {
             return Ok(false);
         }
-        world.note_writer(self.node, self.client, entry);
         world.write(self.node, self.request, vec![Change::Append(entry.clone())])?;
+        world.note_writer(self.node, self.client, entry);
         Ok(true)
     }
 
@@ -235,7 +235,9 @@ impl Server {
 impl World {
     /// Notes who appends: two that take turns are a fault, and L8: each begins with a new term.
     fn note_writer(&mut self, node: Node, client: Process, entry: &Entry) {
-        let last = self.node_mut(node).last_writer.replace(client);
+        let (writers, index) = (&mut self.node_mut(node).writers, entry.position().index);
+        let last = writers.get(&(index - 1)).copied();
+        writers.insert(index, client);
         if last.is_some_and(|last| last != client) {
             self.count(FaultKind::SecondWriter);
         }
