@@ -6,7 +6,7 @@ use bson::{RawBson, RawBsonRef, RawDocumentBuf, raw::cstr, spec::ElementType};
 
 use crate::{
     document::DocumentError,
-    element::{Elements, RawValue},
+    element::{Element, Elements, RawValue},
     excerpt::{EXCERPT_BYTES_MAX, excerpt},
     raw_check, sort_key,
 };
@@ -30,6 +30,19 @@ struct Id {
 #[error("an `_id` cannot be {what}: MongoDB refuses it too")]
 pub struct DocIdError {
     what: &'static str,
+}
+
+/// How many fields at its start make a document a reference to another one. What its `$id` holds a
+/// mongod does not look at.
+fn reference_fields(value: RawValue<'_>) -> usize {
+    let is_text = |field: &Element<'_>, name: &str| field.name == name && field.value.kind == ElementType::String;
+    let mut fields = value.elements();
+    match (fields.next(), fields.next()) {
+        (Some(reference), Some(id)) if is_text(&reference, "$ref") && id.name == "$id" => {
+            2 + usize::from(fields.next().is_some_and(|database| is_text(&database, "$db")))
+        }
+        _ => 0,
+    }
 }
 
 impl DocId {
@@ -70,11 +83,21 @@ impl DocId {
         }
     }
 
-    /// Refuses a document that an `_id` cannot be because a query would take it for operators.
+    /// Refuses a document that an `_id` cannot be because a query would take it for operators: one
+    /// with a name that starts with `$` at any level, but for those of a reference (`$ref`, `$id`,
+    /// `$db`), as a mongod does.
     pub(crate) fn check_names(value: RawValue<'_>) -> Result<(), DocIdError> {
-        let is_document = value.kind == ElementType::EmbeddedDocument;
-        if is_document && value.elements().any(|field| field.name.starts_with('$')) {
-            return Err(DocIdError { what: "a document with a name that starts with `$`" });
+        if value.kind != ElementType::EmbeddedDocument {
+            return Ok(());
+        }
+        let mut open = vec![value];
+        while let Some(value) = open.pop() {
+            for field in value.elements().skip(reference_fields(value)) {
+                if field.name.starts_with('$') {
+                    return Err(DocIdError { what: "a document with a name that starts with `$`" });
+                }
+                open.push(field.value);
+            }
         }
         Ok(())
     }
@@ -169,6 +192,40 @@ mod tests {
         for pair in ids.windows(2) {
             assert!(pair[0] < pair[1], "{:?} < {:?}", pair[0], pair[1]);
             assert!(!pair[1].key().starts_with(pair[0].key()), "{:?} is a prefix of {:?}", pair[0], pair[1]);
+        }
+    }
+
+    /// What MongoDB 6.0.5 says to an insert of each.
+    #[test]
+    fn names_that_start_with_a_dollar_are_refused_but_for_those_of_a_reference() {
+        let reference = rawdoc! { "$ref": "a", "$id": 1 };
+        let taken = [
+            rawdoc! { "$ref": "a", "$id": 1, "x": 1 },
+            rawdoc! { "$ref": "a", "$id": 1, "$db": "b", "x": 1 },
+            rawdoc! { "$ref": "a", "$id": { "$x": 1 } },
+            rawdoc! { "a": [reference.clone()] },
+            rawdoc! { "a": { "b": reference.clone() } },
+            reference,
+        ];
+        for id in taken {
+            assert!(DocId::new(id.clone().into()).is_ok(), "{id:?}");
+        }
+        let refused = [
+            rawdoc! { "$ne": null },
+            rawdoc! { "a": { "$ne": 1 } },
+            rawdoc! { "a": [{ "$ne": 1 }] },
+            rawdoc! { "$id": 1, "$ref": "a" },
+            rawdoc! { "a": 1, "$ref": "a", "$id": 1 },
+            rawdoc! { "$ref": "a" },
+            rawdoc! { "$ref": "a", "$db": "b" },
+            rawdoc! { "$ref": "a", "x": 1, "$id": 1 },
+            rawdoc! { "$ref": 5, "$id": 1 },
+            rawdoc! { "$ref": "a", "$id": 1, "$db": 5 },
+            rawdoc! { "$ref": "a", "$id": 1, "x": 1, "$db": "b" },
+            rawdoc! { "$ref": "a", "$id": 1, "$x": 1 },
+        ];
+        for id in refused {
+            assert!(DocId::new(id.clone().into()).is_err(), "{id:?}");
         }
     }
 

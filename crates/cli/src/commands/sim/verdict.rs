@@ -1,6 +1,6 @@
 //! [`Verdict`]: a broken law, and how to see it again.
 
-use oplogsync_core::testing::sim::{FaultKind, Faults, Schedule, Violation, shrink};
+use oplogsync_core::testing::sim::{FaultKind, Schedule, Violation, shrink};
 use serde_json::{Value, json};
 
 use super::compute;
@@ -84,7 +84,7 @@ fn replay(schedule: &Schedule) -> String {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use oplogsync_core::testing::sim::Algorithm;
+    use oplogsync_core::testing::sim::{Algorithm, Faults};
 
     use super::*;
     use crate::args::{Args, Command};
