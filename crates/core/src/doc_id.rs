@@ -96,7 +96,9 @@ impl DocId {
                 if field.name.starts_with('$') {
                     return Err(DocIdError { what: "a document with a name that starts with `$`" });
                 }
-                open.push(field.value);
+                if matches!(field.value.kind, ElementType::EmbeddedDocument | ElementType::Array) {
+                    open.push(field.value);
+                }
             }
         }
         Ok(())

@@ -29,8 +29,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(4_500);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How many connections there may be, and how many of them may be in the making. The driver waits for the greeting of
 /// a new connection without end, so a few on which nobody answers would hold up all requests after them, for as long
-/// as they last. It is the number of our own requests that bounds that of the connections.
-const CONNECTIONS_MAX: u32 = u32::MAX;
+/// as they last. Bounded, so that a network which swallows connections for hours does not use up the process's files.
+const CONNECTIONS_MAX: u32 = 128;
 /// What the driver says of a server that is too old.
 const TOO_OLD: &str = "requires at least";
 /// What the driver says of what is no server.

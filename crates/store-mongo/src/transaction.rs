@@ -129,7 +129,7 @@ impl MongoStore {
             match self.within_deadline(Access::Write, committing).await {
                 Ok(()) => return Ok(()),
                 Err(failure) if failure.commit_unknown && Instant::now() < until => {
-                    tokio::time::sleep(pause).await;
+                    tokio::time::sleep(pause.min(until.saturating_duration_since(Instant::now()))).await;
                     pause *= 2;
                 }
                 Err(mut failure) => {

@@ -23,7 +23,7 @@ fn json_that_is_a_million_levels_deep_is_wrong_usage() {
 #[test]
 fn a_line_without_an_end_is_refused() {
     let folder = Folder::embedded();
-    let data = format!(r#"{{"a": "{}"#, "x".repeat(40 * MILLION));
+    let data = format!(r#"{{"a": "{}"#, "x".repeat(80 * MILLION));
     folder.feed(&INSERT, &data).expect_code(1).says(&["standard input", "longer than"]);
     assert_nothing_was_written(&folder);
 }

@@ -25,6 +25,7 @@ use oplogsync_store_mongo::{MongoStore, Options, Scope};
 use super::{
     Cell,
     call::{Call, Kind, TIME_MAX},
+    injected::Injected,
 };
 use crate::fixture::{lease, owner, words};
 
@@ -34,9 +35,11 @@ const MANY: i32 = 150;
 /// How long a request may take on a standalone server, and on a replica set, where a transaction is to be
 /// given up within it, on a connection that is new.
 const REQUEST_MS: i32 = 200;
+/// The same where no deadline is what it is about: machines are busy.
+const UNHURRIED_MS: i32 = 5_000;
 const TRANSACTION_REQUEST_MS: i32 = 1000;
 /// The store waits a second longer than the server may work; a server that is blocked takes more than that.
-const BLOCK_MORE_MS: i32 = 1300;
+const BLOCK_MORE_MS: i32 = 3000;
 const PATIENT_MS: i32 = 30_000;
 /// Commands of this application fail.
 const FAILING: &str = "failing";
@@ -88,7 +91,11 @@ impl Deployment {
     pub(super) async fn meet(&mut self, cell: Cell) -> Meeting {
         self.count += 1;
         let database = if cell.call == Call::CreateLog { format!("cell_{}", self.count) } else { "cells".to_owned() };
-        let request_ms = if self.oracle.is_transactional() { TRANSACTION_REQUEST_MS } else { REQUEST_MS };
+        let request_ms = match (cell.injected, cell.kind) {
+            (Injected::Block, _) | (_, Kind::Commit) if self.oracle.is_transactional() => TRANSACTION_REQUEST_MS,
+            (Injected::Block, _) => REQUEST_MS,
+            _ => UNHURRIED_MS,
+        };
         let store = connect(&self.uri, FAILING, &database, request_ms).await;
         self.prepare(cell.call).await;
         let mut data = cell.injected.data(request_ms + BLOCK_MORE_MS);

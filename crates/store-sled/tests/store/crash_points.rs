@@ -3,7 +3,7 @@
 //! At each point the files of both nodes are copied: what a kill at that moment leaves. The copies
 //! are opened like after a crash, must keep the laws, and must go on where the crash has cut them off.
 //!
-//! | issue's word | step here |
+//! | in general | step here |
 //! |---|---|
 //! | append | `Append`: the engine takes the entries |
 //! | journal acknowledgement | `Sync`, and `Mark` that remembers it; before it `Flush` |
