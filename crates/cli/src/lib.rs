@@ -2,7 +2,7 @@
 //!
 //! A library only so that fuzz targets reach its parsers; the program is [`main`].
 //!
-//! Arguments become a validated configuration, and one `match` in [`commands`] runs the command.
+//! Arguments become a validated configuration, and one `match` in `commands` runs the command.
 
 #![forbid(unsafe_code)]
 

@@ -1,7 +1,7 @@
 //! [`Bug`]: mistakes that tests make on purpose, to prove that the simulator finds them.
 //!
 //! Only with feature `testing` can one be planted, and only on the thread that asks for it;
-//! otherwise [`is_planted`] is the constant `false`, and what depends on it is gone.
+//! otherwise `is_planted` is the constant `false`, and what depends on it is gone.
 
 macro_rules! bugs {
     ($($(#[$doc:meta])* $bug:ident,)*) => {
