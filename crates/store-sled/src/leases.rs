@@ -1,6 +1,6 @@
 //! [`LeaseTable`]: who holds the leases of a store.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use oplogsync_core::{
     ids::OwnerId,
@@ -65,10 +65,63 @@ impl Leases for SledStore {
         new: Option<&Lease>,
     ) -> Result<bool, StoreError> {
         let (expected, new) = (expected.cloned(), new.cloned());
+        let caller = Caller::default();
+        let is_gone = Arc::clone(&caller.is_gone);
         self.blocking(move |keyspace| {
+            let is_gone = is_gone.lock().unwrap_or_else(PoisonError::into_inner);
             let mut leases = keyspace.leases().write().unwrap_or_else(PoisonError::into_inner);
-            Ok(leases.swap(name, expected.as_ref(), new))
+            Ok(!*is_gone && leases.swap(name, expected.as_ref(), new))
         })
         .await
+    }
+}
+
+/// Whoever waits for a swap: it is done before he goes away, or never. Otherwise the last renewal of a
+/// holder that is gone could come late, and whoever waits for the lease would take him for alive.
+#[derive(Debug, Default)]
+struct Caller {
+    is_gone: Arc<Mutex<bool>>,
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        // A swap that is under way is waited for: no longer than the engine takes for a batch.
+        *self.is_gone.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::Future,
+        pin::pin,
+        sync::mpsc,
+        task::{Context, Waker},
+    };
+
+    use super::*;
+
+    /// Without the check the swap would be done as soon as its thread gets to it.
+    #[test]
+    fn a_swap_whose_caller_has_gone_away_is_never_done() {
+        let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+        runtime.block_on(async {
+            let store = SledStore::memory("a").unwrap();
+            let mine = Lease { owner: OwnerId::from_bytes([1; 16]), holder: "me".to_owned(), beat: 0 };
+            // The only thread is busy while the caller asks and goes away.
+            let (release, released) = mpsc::channel::<()>();
+            let busy = tokio::task::spawn_blocking(move || released.recv());
+            {
+                let swap = pin!(store.swap_lease(LeaseName::Log, None, Some(&mine)));
+                assert!(swap.poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            }
+            release.send(()).unwrap();
+            busy.await.unwrap().unwrap();
+
+            // Calls are done in their order, so this one comes behind the swap.
+            assert_eq!(store.lease(LeaseName::Log).await.unwrap(), None);
+            assert!(store.swap_lease(LeaseName::Log, None, Some(&mine)).await.unwrap());
+            assert_eq!(store.lease(LeaseName::Log).await.unwrap(), Some(mine));
+        });
     }
 }

@@ -19,7 +19,6 @@ use oplogsync_core::{
     namespace::Namespace,
     primary::{Primary, PrimaryError, PrimaryOptions, WriteError},
     replicator::{Replicator, ReplicatorOptions},
-    store_error::Fault,
     testing::{faulty::Faulty, manual_host::ManualHost},
     write::Written,
 };
@@ -83,14 +82,6 @@ pub(crate) async fn open_primary<S: Store>(
     limits: Limits,
 ) -> Result<Primary<Node<S>, ManualHost>, PrimaryError> {
     let options = PrimaryOptions { node: "db1".to_owned(), limits, ..PrimaryOptions::default() };
-    // A store that works on threads of its own may still carry out the renewal that a dead process
-    // was about to make of either lease: who looks meanwhile takes the holder for alive.
-    for _late_renewal in 0..2 {
-        match Primary::open(node.clone(), host.clone(), options.clone()).await {
-            Err(PrimaryError::Store(error)) if matches!(error.fault(), Fault::Busy { .. }) => {}
-            opened => return opened,
-        }
-    }
     Primary::open(node.clone(), host.clone(), options).await
 }
 

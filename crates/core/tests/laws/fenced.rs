@@ -6,19 +6,17 @@ use oplogsync_core::{
     entry::{Entry, Operation},
     ids::OpId,
     limits::Limits,
-    primary::{Primary, PrimaryError, WriteError},
-    store_error::Fault,
     testing::{
         documents::{namespace, only_id},
         faulty::{Call, Faulty},
         manual_host::ManualHost,
         strategies,
     },
-    write::{Write, Written},
+    write::Write,
 };
 use proptest::{collection::vec, prelude::*};
 
-use crate::cluster::{Node, Nodes, Store, cases, check_answers, check_prefix, on_every_store, open_primary, whole_log};
+use crate::cluster::{Nodes, cases, check_answers, check_prefix, on_every_store, open_primary, whole_log};
 
 /// The operation `number` of a writer, which is 1 or 2.
 fn op_id(writer: u8, number: usize) -> OpId {
@@ -100,28 +98,6 @@ proptest! {
     }
 }
 
-/// A store that works on threads may still carry out the renewal that the other primary was about
-/// to make of either lease; the one who wants it then takes the other for alive, and asks again.
-async fn write_again_while_busy<S: Store>(
-    primary: &Primary<Node<S>, ManualHost>,
-    op_id: OpId,
-    write: Write,
-) -> Result<Written, WriteError> {
-    for _late_renewal in 0..2 {
-        let result = primary.write_once(op_id, write.clone()).await;
-        let is_busy = match &result {
-            Err(WriteError::Unknown { source, .. } | WriteError::NotApplied { source, .. }) => {
-                matches!(&**source, PrimaryError::Store(error) if matches!(error.fault(), Fault::Busy { .. }))
-            }
-            _ => false,
-        };
-        if !is_busy {
-            return result;
-        }
-    }
-    primary.write_once(op_id, write).await
-}
-
 /// A primary is paused in the middle of `call`; another one takes over and writes; then the first
 /// one wakes up and goes on as if nothing had been.
 async fn a_paused_primary_does_no_harm<N: Nodes>(call: Call) {
@@ -137,13 +113,13 @@ async fn a_paused_primary_does_no_harm<N: Nodes>(call: Call) {
     let meanwhile = async {
         hold.reached().await;
         let new = open_primary(&new_node, &new_host, Limits::default()).await.unwrap();
-        let first = write_again_while_busy(&new, op_id(2, 3), insert(3)).await;
+        let first = new.write_once(op_id(2, 3), insert(3)).await;
         hold.release();
         (new, first)
     };
     let (paused, (new, first)) = tokio::join!(paused, meanwhile);
-    let after = write_again_while_busy(&new, op_id(2, 4), insert(4)).await;
-    let again = write_again_while_busy(&old, op_id(1, 2), insert(2)).await;
+    let after = new.write_once(op_id(2, 4), insert(4)).await;
+    let again = old.write_once(op_id(1, 2), insert(2)).await;
 
     let log = whole_log(store.inner()).await;
     check_terms(&log);
