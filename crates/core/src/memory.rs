@@ -253,7 +253,7 @@ impl State {
 }
 
 /// The longest prefix within `limits`, but at least one.
-fn limited<'a, T: Clone + 'a>(
+pub(crate) fn limited<'a, T: Clone + 'a>(
     items: impl Iterator<Item = &'a T>,
     limits: Limits,
     size: impl Fn(&T) -> usize,

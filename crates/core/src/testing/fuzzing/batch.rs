@@ -24,13 +24,13 @@ use crate::{
 
 /// Whatever a log serves (gaps, repetitions, wrong order, entries of another writer, of another
 /// log or of a wrong term, false ends), a batch that is read from it is an exact continuation of
-/// the checkpoint, within the limits.
+/// the checkpoint, within the limits. A log that does not lie is read.
 ///
 /// # Panics
 /// When it is not.
 pub fn read_batches(bytes: &[u8]) {
     let mut script = Script::new(bytes);
-    let (log, truth) = hostile_log(&mut script);
+    let (log, truth, is_honest) = hostile_log(&mut script);
     let limits = Limits { entries_max: 1 + usize::from(script.below(5)), bytes_max: 600 };
     let checkpoint = checkpoint(&mut script, &truth);
     let after = checkpoint.map_or(Entry::origin(log_id(1)), |checkpoint| checkpoint.anchor);
@@ -43,7 +43,14 @@ pub fn read_batches(bytes: &[u8]) {
             assert_within(batch, limits);
         }
     }
-    let Ok(fetch) = ready(OplogFeed::new(log.clone(), "hostile").fetch(checkpoint, limits)) else { return };
+    let fetched = ready(OplogFeed::new(log.clone(), "hostile").fetch(checkpoint, limits));
+    let is_known = after == Entry::origin(log_id(1)) || truth.iter().any(|entry| entry.anchor() == after);
+    if is_honest && is_known && checkpoint.is_none_or(|checkpoint| checkpoint.log == log_id(1)) {
+        let has_more = after.position.index < log.ends.head.position.index;
+        let yields = fetched.as_ref().is_ok_and(|fetch| fetch.batch.is_some() == has_more);
+        assert!(yields, "nothing is wrong, and the feed yields {fetched:?} after {after:?}");
+    }
+    let Ok(fetch) = fetched else { return };
     let Some(batch) = fetch.batch else { return };
     assert_eq!(*batch.after(), after);
     assert_continues(&after, batch.entries());
@@ -74,8 +81,8 @@ fn assert_within(batch: &Batch, limits: Limits) {
     assert!(alone || entries.len() == 1);
 }
 
-/// A log that lies in up to four ways, and the true entries.
-fn hostile_log(script: &mut Script<'_>) -> (HostileLog, Vec<Entry>) {
+/// A log that lies in up to four ways, the true entries, and whether it tells just those.
+fn hostile_log(script: &mut Script<'_>) -> (HostileLog, Vec<Entry>, bool) {
     let mut chain = Chain::new(log_id(1));
     for _ in 0..=script.below(16) {
         let operation = if script.below(6) == 5 { Operation::NewTerm } else { script.operation().0 };
@@ -88,12 +95,14 @@ fn hostile_log(script: &mut Script<'_>) -> (HostileLog, Vec<Entry>) {
         lie(script, &mut entries);
     }
     let origin = Entry::origin(log_id(1));
+    let true_ends = LogEnds { log: log_id(1), floor: origin, head };
     let ends = match script.below(4) {
-        0 | 1 => LogEnds { log: log_id(1), floor: origin, head },
+        0 | 1 => true_ends,
         2 => LogEnds { log: log_id(1), floor: anchor(script, &truth), head },
         _ => LogEnds { log: log_id(2), floor: origin, head: anchor(script, &truth) },
     };
-    (HostileLog { ends, entries, obeys_limits: script.below(2) == 0 }, truth)
+    let is_honest = entries == truth && ends == true_ends;
+    (HostileLog { ends, entries, obeys_limits: script.below(2) == 0 }, truth, is_honest)
 }
 
 fn lie(script: &mut Script<'_>, entries: &mut Vec<Entry>) {
@@ -161,4 +170,20 @@ pub(super) fn seeds() -> Vec<Seed> {
         told("limits-ignored", &[0, 0, 1, 1, 0]),
         told("forged-checkpoint", &[0, 0, 0, 4, 3, 1, 0]),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_true_log_of_the_corpus_is_honest() {
+        let seeds = seeds();
+        let honest = |name: &str| {
+            let (_, bytes) = seeds.iter().find(|(seed, _)| seed == name).unwrap();
+            hostile_log(&mut Script::new(bytes)).2
+        };
+        assert!(honest("true") && honest("limits-ignored"));
+        assert!(!honest("gap") && !honest("another-log") && !honest("rival-entry"));
+    }
 }

@@ -54,3 +54,25 @@ pub(super) fn seeds() -> Vec<Seed> {
     seeds.push(unknown_version);
     seeds
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Otherwise a decoder that refuses everything would pass.
+    #[test]
+    fn the_whole_entries_of_the_corpus_decode() {
+        let (mut whole, mut bare) = (0, 0);
+        for (name, bytes) in seeds() {
+            if name.ends_with("-bare") {
+                let bytes = [bytes.as_slice(), &xxh3_64(&bytes).to_be_bytes()].concat();
+                assert!(codec::decode(&bytes).is_ok(), "{name}");
+                bare += 1;
+            } else {
+                assert_eq!(codec::decode(&bytes).is_ok(), name != "unknown-version", "{name}");
+                whole += 1;
+            }
+        }
+        assert_eq!((whole, bare), (8, 6));
+    }
+}

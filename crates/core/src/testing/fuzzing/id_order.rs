@@ -56,6 +56,7 @@ fn by_value(left: &DocId, right: &DocId) -> Option<Ordering> {
         (Raw::Int64(left), Raw::Int64(right)) => left.cmp(&right),
         (Raw::Int32(left), Raw::Int64(right)) => i64::from(left).cmp(&right),
         (Raw::Int32(left), Raw::Double(right)) if !right.is_nan() => f64::from(left).partial_cmp(&right)?,
+        (Raw::Int64(left), Raw::Double(right)) if !right.is_nan() => integer_by_value(left, right),
         (Raw::Double(left), Raw::Double(right)) if left.is_nan() || right.is_nan() => {
             right.is_nan().cmp(&left.is_nan())
         }
@@ -69,6 +70,21 @@ fn by_value(left: &DocId, right: &DocId) -> Option<Ordering> {
         }
         _ => return None,
     })
+}
+
+/// Compares without rounding: a double of this size that has a fraction is small enough to be
+/// split exactly, and one that has none is an integer.
+fn integer_by_value(left: i64, right: f64) -> Ordering {
+    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+    if right >= BEYOND {
+        return Ordering::Less;
+    }
+    if right < -BEYOND {
+        return Ordering::Greater;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "a whole number between the bounds of the type")]
+    let whole = right.trunc() as i64;
+    left.cmp(&whole).then_with(|| 0.0.partial_cmp(&right.fract()).unwrap_or(Ordering::Equal))
 }
 
 pub(super) fn seeds() -> Vec<Seed> {

@@ -56,3 +56,25 @@ pub(super) fn seeds() -> Vec<Seed> {
         both("set-a-path-of-many-parts", rawdoc! { "$set": { "p.p.p.p.p.p.p.p.p.p.p.p.p.p.p.p.p.p.p.p.p.p.p.p": 1 } }),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Otherwise an evaluation that refuses everything would pass.
+    #[test]
+    fn the_usual_updates_of_the_corpus_are_evaluated() {
+        let mut evaluated = Vec::new();
+        for (name, bytes) in seeds() {
+            let (document, update) = split(&bytes).unwrap();
+            let (document, update) = (Document::from_bytes(document.to_vec()).unwrap(), checked(update).unwrap());
+            let after = Update::parse(&update)
+                .and_then(|update| update.evaluate(&document.id(), Some(&document), OpTime::default()));
+            if after.is_ok_and(|after| after != document) {
+                evaluated.push(name);
+            }
+        }
+        let usual = ["set-and-inc", "push-sort-slice", "rename-and-unset", "pull-and-min", "add-to-set-and-bit"];
+        assert!(evaluated.iter().map(String::as_str).take(usual.len()).eq(usual), "{evaluated:?}");
+    }
+}

@@ -19,6 +19,11 @@ pub(super) struct Machine {
 const START: Duration = Duration::from_secs(1_700_000_000);
 
 impl Machine {
+    /// Whose machine it is.
+    pub(super) fn process(&self) -> Process {
+        self.process
+    }
+
     pub(super) fn new(sim: &Sim, process: Process) -> Self {
         Self { sim: sim.clone(), process }
     }

@@ -191,7 +191,7 @@ fn new_write(sim: &Sim, machine: &Machine) -> Option<(OpId, Write)> {
 
 async fn write_until_known(sim: &Sim, machine: &Machine, primary: &SimPrimary, op_id: OpId, write: Write) {
     for _ in 0..=below(sim, TRIES) {
-        if write_once(sim, primary, op_id, &write).await {
+        if write_once(sim, machine, primary, op_id, &write).await {
             return;
         }
         machine.sleep(Duration::from_millis(below(sim, 300))).await;
@@ -202,10 +202,10 @@ async fn write_until_known(sim: &Sim, machine: &Machine, primary: &SimPrimary, o
 }
 
 /// Whether the outcome is known afterwards.
-async fn write_once(sim: &Sim, primary: &SimPrimary, op_id: OpId, write: &Write) -> bool {
+async fn write_once(sim: &Sim, machine: &Machine, primary: &SimPrimary, op_id: OpId, write: &Write) -> bool {
     sim.world().oracle.ask(op_id, write);
     let result = primary.write_once(op_id, write.clone()).await;
-    let process = Process::Primary(0);
+    let process = machine.process();
     match result {
         Ok(written) => {
             let mut world = sim.world();
@@ -230,7 +230,7 @@ async fn write_once(sim: &Sim, primary: &SimPrimary, op_id: OpId, write: &Write)
 async fn last_write(sim: &Sim, machine: &Machine, primary: &SimPrimary) {
     while !sim.world().has_ended {
         let Some((op_id, write)) = new_write(sim, machine) else { return };
-        if write_once(sim, primary, op_id, &write).await {
+        if write_once(sim, machine, primary, op_id, &write).await {
             sim.world().has_ended = true;
             return;
         }

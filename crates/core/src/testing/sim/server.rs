@@ -17,6 +17,7 @@ use crate::{
     lease::{Lease, LeaseName},
     limits::Limits,
     log::{Appended, LogEnds},
+    memory::limited,
     planted::{Bug, is_planted},
     position::{Anchor, Position},
     store_error::Fault,
@@ -267,16 +268,7 @@ fn ends(state: &State) -> Option<LogEnds> {
 
 fn read(log: &LogState, from: u64, limits: Limits) -> Vec<Entry> {
     let from = from.max(log.floor.next_index());
-    let mut bytes = 0;
-    let mut taken = Vec::new();
-    for entry in log.entries.range(from..).map(|(_, entry)| entry) {
-        bytes += entry.bytes();
-        if !taken.is_empty() && (taken.len() >= limits.entries_max || bytes > limits.bytes_max) {
-            break;
-        }
-        taken.push(entry.clone());
-    }
-    taken
+    limited(log.entries.range(from..).map(|(_, entry)| entry), limits, Entry::bytes)
 }
 
 fn find(log: &LogState, op_id: OpId) -> Option<Position> {
