@@ -17,6 +17,8 @@ pub mod hostile;
 pub mod manual_host;
 pub mod random;
 #[cfg(feature = "testing")]
+pub mod read_only;
+#[cfg(feature = "testing")]
 pub mod ready;
 pub mod sim;
 #[cfg(feature = "testing")]

@@ -3,11 +3,10 @@
 use oplogsync_core::{
     codec::{self, DecodeError},
     entry::Entry,
-    ids::{LogId, OpId},
     limits::Limits,
-    log::{Acknowledgement, Appended, Log, LogEnds},
-    position::{Anchor, Position},
+    log::LogEnds,
     store_error::{Fault, StoreError},
+    testing::read_only::Serves,
 };
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -57,45 +56,15 @@ fn with_checksum(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-impl ByteLog {
-    fn refuse<T>(doing: &str) -> Result<T, StoreError> {
-        Err(StoreError::new("hostile", doing, Fault::Denied))
-    }
-}
-
-impl Log for ByteLog {
-    async fn create_log(&self, _: LogId) -> Result<LogEnds, StoreError> {
-        Self::refuse("create a log")
+impl Serves for ByteLog {
+    fn ends(&self) -> LogEnds {
+        self.ends
     }
 
-    async fn log_ends(&self) -> Result<Option<LogEnds>, StoreError> {
-        Ok(Some(self.ends))
-    }
-
-    async fn append(&self, _: &[Entry]) -> Result<Appended, StoreError> {
-        Self::refuse("append")
-    }
-
-    async fn read(&self, from: u64, limits: Limits) -> Result<Vec<Entry>, StoreError> {
+    fn serve(&self, from: u64, limits: Limits) -> Result<Vec<Entry>, StoreError> {
         let from = usize::try_from(from - 1).unwrap().min(self.entries.len());
         let decoded = self.entries[from..].iter().take(limits.entries_max).map(|bytes| codec::decode(bytes));
         let entries: Result<Vec<_>, DecodeError> = decoded.collect();
         entries.map_err(|error| StoreError::new("hostile", "read", Fault::Corrupt).because(error))
-    }
-
-    async fn find(&self, _: OpId) -> Result<Option<Position>, StoreError> {
-        Self::refuse("find an operation")
-    }
-
-    async fn trim(&self, _: &Anchor) -> Result<(), StoreError> {
-        Self::refuse("trim")
-    }
-
-    async fn acknowledge(&self, _: &Acknowledgement) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn acknowledgements(&self) -> Result<Vec<Acknowledgement>, StoreError> {
-        Ok(Vec::new())
     }
 }

@@ -17,6 +17,7 @@ use oplogsync_core::{
         documents::{id, namespace},
         hostile::{large_documents, namespaces, small_documents},
         manual_host::ManualHost,
+        read_only::ReadOnly,
         ready::ready,
     },
 };
@@ -51,8 +52,8 @@ impl Replica {
         replica
     }
 
-    fn replicator(&self) -> Replicator<OplogFeed<ByteLog>, MemoryStore, ManualHost> {
-        let feed = OplogFeed::new(self.source.clone(), "db1");
+    fn replicator(&self) -> Replicator<OplogFeed<ReadOnly<ByteLog>>, MemoryStore, ManualHost> {
+        let feed = OplogFeed::new(ReadOnly(self.source.clone()), "db1");
         Replicator::new("db2", feed, self.target.clone(), ManualHost::standing(1), ReplicatorOptions::default())
     }
 
@@ -155,7 +156,7 @@ fn a_replica_applies_everything_before_a_damaged_entry_and_stops_at_it() {
             bytes[damaged - 1][40] ^= 1;
         }
         let ends = LogEnds { log: log_id(1), floor: Entry::origin(log_id(1)), head };
-        let feed = OplogFeed::new(ByteLog { ends, entries: bytes }, "db1");
+        let feed = OplogFeed::new(ReadOnly(ByteLog { ends, entries: bytes }), "db1");
         let target = MemoryStore::new("db2");
         let host = ManualHost::standing(1);
         let mut replicator = Replicator::new("db2", feed, target.clone(), host, ReplicatorOptions::default());
