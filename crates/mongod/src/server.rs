@@ -159,6 +159,13 @@ impl Server {
         if self.is_running()? {
             self.stop().await?;
         }
+        // While the server was gone, somebody's outgoing connection may have been given its port.
+        for _ in 1..FREE_PORT_TRIES {
+            match self.run().await {
+                Err(ServerError::PortInUse { .. }) => {}
+                done => return done,
+            }
+        }
         self.run().await
     }
 
