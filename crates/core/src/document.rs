@@ -58,12 +58,11 @@ impl Document {
     /// [`DocumentError`] says what is wrong with them.
     pub fn new(raw: RawDocumentBuf) -> Result<Self, DocumentError> {
         raw_check::check(raw.as_bytes())?;
-        let mut fields = raw.iter_elements();
-        let first = fields.next().and_then(Result::ok);
-        let id = first.filter(|field| field.key() == "_id").ok_or(DocumentError::IdNotFirst)?;
-        DocId::check_type(id.element_type())?;
-        Elements::of(&raw).take(1).try_for_each(|id| DocId::check_names(id.value))?;
-        if fields.flatten().any(|field| field.key() == "_id") {
+        let mut fields = Elements::of(&raw);
+        let id = fields.next().filter(|field| field.name == "_id").ok_or(DocumentError::IdNotFirst)?;
+        DocId::check_type(id.value.kind)?;
+        DocId::check_names(id.value)?;
+        if fields.any(|field| field.name == "_id") {
             return Err(DocumentError::IdTwice);
         }
         Ok(Self(raw))

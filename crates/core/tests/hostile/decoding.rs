@@ -29,15 +29,17 @@ fn a_hostile_document_is_refused_or_taken_as_a_mongod_takes_it() {
     alone("decoding::a_hostile_document_is_refused_or_taken_as_a_mongod_takes_it", || {
         for hostile in small_documents().into_iter().chain(large_documents()) {
             let (name, accepted) = (hostile.name, hostile.accepted);
-            let said = within_bounds(name, REFUSED_KIB_MAX, || match Document::from_bytes(hostile.bytes) {
-                Ok(document) => {
-                    assert!(accepted, "{name} was taken");
-                    let id = document.id();
-                    format!("{document:?} {id} {id:?}")
-                }
-                Err(error) => {
-                    assert!(!accepted, "{name} was refused: {error}");
-                    format!("{error} {error:?}")
+            let said = within_bounds(name, hostile.bytes.len(), REFUSED_KIB_MAX, || {
+                match Document::from_bytes(hostile.bytes) {
+                    Ok(document) => {
+                        assert!(accepted, "{name} was taken");
+                        let id = document.id();
+                        format!("{document:?} {id} {id:?}")
+                    }
+                    Err(error) => {
+                        assert!(!accepted, "{name} was refused: {error}");
+                        format!("{error} {error:?}")
+                    }
                 }
             });
             assert!(said.len() <= MESSAGE_BYTES_MAX, "{name} makes a message of {} bytes", said.len());
@@ -54,7 +56,7 @@ fn an_entry_with_a_hostile_document_is_refused() {
             for kind in [Kind::Insert, Kind::Delete] {
                 let bytes = forged(&entry, kind.code(), ns.as_str().as_bytes(), &hostile.bytes);
                 let case = format!("{} of {}", kind.code() as char, hostile.name);
-                let error = within_bounds(&case, REFUSED_KIB_MAX, || codec::decode(&bytes).unwrap_err());
+                let error = within_bounds(&case, bytes.len(), REFUSED_KIB_MAX, || codec::decode(&bytes).unwrap_err());
                 assert!(format!("{error} {error:?}").len() <= MESSAGE_BYTES_MAX);
             }
         }
@@ -68,10 +70,10 @@ fn a_namespace_that_is_never_replicated_is_refused_as_text_and_in_an_entry() {
         let entry = Chain::new(log_id(1)).insert(&namespace("items"), document.clone()).take().remove(0);
         for text in namespaces() {
             let case = format!("namespace {:?}", text.chars().take(30).collect::<String>());
-            let error = within_bounds(&case, REFUSED_KIB_MAX, || Namespace::new(&text).unwrap_err());
+            let error = within_bounds(&case, text.len(), REFUSED_KIB_MAX, || Namespace::new(&text).unwrap_err());
             assert!(format!("{error} {error:?}").len() <= MESSAGE_BYTES_MAX);
             let bytes = forged(&entry, Kind::Insert.code(), text.as_bytes(), document.as_bytes());
-            within_bounds(&case, REFUSED_KIB_MAX, || codec::decode(&bytes).unwrap_err());
+            within_bounds(&case, bytes.len(), REFUSED_KIB_MAX, || codec::decode(&bytes).unwrap_err());
         }
     });
 }
@@ -89,11 +91,12 @@ fn a_hostile_document_as_an_update_or_under_one_keeps_within_bounds() {
             let name = hostile.name;
             // What frames no bytes is no raw document, and cannot come here.
             let Ok(raw) = RawDocumentBuf::from_bytes(hostile.bytes) else { continue };
-            within_bounds(&format!("{name} as an update"), REFUSED_KIB_MAX, || drop(Update::parse(&raw)));
+            let size = raw.as_bytes().len();
+            within_bounds(&format!("{name} as an update"), size, REFUSED_KIB_MAX, || drop(Update::parse(&raw)));
             for operator in [cstr!("$set"), cstr!("$pull")] {
                 let mut update = RawDocumentBuf::new();
                 update.append(operator, rawdoc! { "list": raw.clone() });
-                within_bounds(&format!("{name} in {operator}"), EVALUATED_KIB_MAX, || {
+                within_bounds(&format!("{name} in {operator}"), size, EVALUATED_KIB_MAX, || {
                     let update = Update::parse(&update);
                     let after = update.map(|update| update.evaluate(&target.id(), Some(&target), OpTime::default()));
                     assert!(hostile.accepted || name.starts_with("id-") || after.is_err(), "{name} was taken");
@@ -101,7 +104,7 @@ fn a_hostile_document_as_an_update_or_under_one_keeps_within_bounds() {
             }
             let Ok(document) = Document::new(raw) else { continue };
             for update in &updates {
-                within_bounds(&format!("{name} under an update"), EVALUATED_KIB_MAX, || {
+                within_bounds(&format!("{name} under an update"), size, EVALUATED_KIB_MAX, || {
                     drop(update.evaluate(&document.id(), Some(&document), OpTime::default()));
                 });
             }

@@ -62,10 +62,11 @@ impl Replica {
         let ns = namespace("items");
         let position = Position { index: 2, ..self.first.position() };
         self.source.ends.head = Anchor { position, ..self.first.anchor() };
+        let size = next.len();
         self.source.entries.push(next);
         let before = (ready(self.target.digest(&ns)).unwrap(), ready(self.target.checkpoint()).unwrap());
         let mut replicator = self.replicator();
-        let stopped = within_bounds(case, REFUSED_KIB_MAX, || ready(replicator.run(std::future::pending(), &())));
+        let stopped = within_bounds(case, size, REFUSED_KIB_MAX, || ready(replicator.run(std::future::pending(), &())));
         let error = stopped.unwrap_err();
         assert_ne!(decide(&error), Decision::Retry, "{case}: {error}");
         assert_eq!((ready(self.target.digest(&ns)).unwrap(), ready(self.target.checkpoint()).unwrap()), before);

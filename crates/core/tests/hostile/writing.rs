@@ -73,9 +73,10 @@ fn write(hostile: HostileDocument, taken: bool, kind: &str, of: impl FnOnce(Name
     ready(primary.write(own)).unwrap();
     let state = || (ready(store.digest(&ns)).unwrap(), ready(store.log_ends()).unwrap());
     let before = state();
+    let size = raw.as_bytes().len();
     let write = of(ns.clone(), raw);
     let kib_max = if taken { TAKEN_KIB_MAX } else { REFUSED_KIB_MAX };
-    match within_bounds(&case, kib_max, || ready(primary.write(write))) {
+    match within_bounds(&case, size, kib_max, || ready(primary.write(write))) {
         Ok(written) => {
             assert!(taken, "{case} was taken: {:?}", written.outcome);
             assert_ne!(state(), before);

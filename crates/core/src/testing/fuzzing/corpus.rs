@@ -2,7 +2,7 @@
 //!
 //! The files are what the `seeds` of a [`Target`] say, so that they can be read as code, and are
 //! committed for the fuzzer. After a change of the seeds write them anew with
-//! `OPLOGSYNC_WRITE_CORPUS=1 cargo test --workspace corpus`. Other files in a folder, which a
+//! `OPLOGSYNC_WRITE_CORPUS=1 cargo test --workspace --lib fuzzing`. Other files in a folder, which a
 //! fuzzer found, are kept and run as well.
 
 use std::{
