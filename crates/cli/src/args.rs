@@ -5,16 +5,19 @@ mod sim;
 use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use oplogsync_core::{ids::OpId, namespace::Namespace};
+use oplogsync_core::{
+    ids::OpId,
+    namespace::{DatabaseName, Namespace},
+};
 
 pub(crate) use self::sim::{SimArgs, Simulated};
 use crate::{
     config::duration,
     exit::EXIT_CODES,
-    help::{self, DEFINITIONS, ENVIRONMENT, EXAMPLES},
+    help::{self, DEFINITIONS, ENVIRONMENT, EXAMPLES, VERIFYING},
 };
 
-/// Replicate a primary's operation log to its replicas, incrementally and idempotently
+/// Keep replicas in step with a primary: with the change stream of a replica set, or with an oplog of our own
 #[derive(Debug, Parser)]
 #[command(name = "oplogsync", version, max_term_width = 110, after_help = format!("{EXAMPLES}\n{EXIT_CODES}"))]
 #[command(subcommand_required = true, arg_required_else_help = true, disable_help_subcommand = true)]
@@ -123,7 +126,7 @@ pub(crate) enum Command {
     /// Replicate until stopped
     #[command(after_help = format!("{ENVIRONMENT}\n{EXIT_CODES}"))]
     Run(RunArgs),
-    /// Write documents to the primary, through its oplog
+    /// Write to a primary with a managed oplog: documents, collections and indexes
     Write(WriteArgs),
     /// Write many generated documents to the primary
     #[command(hide = true)]
@@ -132,8 +135,11 @@ pub(crate) enum Command {
     #[command(after_help = DEFINITIONS)]
     Status(StatusArgs),
     /// Compare the replicas with the primary; exit 7 on differences
+    #[command(after_help = VERIFYING)]
     Verify(VerifyArgs),
-    /// Look at the primary's oplog
+    /// Wipe a replica and copy everything anew; `run` must not be at work on it
+    Resync(ResyncArgs),
+    /// Look at the primary's managed oplog
     Oplog(OplogArgs),
     /// Simulate faults on all sides and check every law; exit 7 on a broken one or a lost write
     #[command(after_help = help::sim())]
@@ -293,6 +299,17 @@ pub(crate) enum WriteWhat {
         #[arg(long, allow_hyphen_values = true)]
         id: String,
     },
+    /// Change collections or indexes: create, drop, renameCollection, dropDatabase, createIndexes, dropIndexes, collMod
+    Command {
+        /// The database
+        #[arg(long)]
+        db: DatabaseName,
+        #[arg(
+            help = r#"The command as JSON, for example {"createIndexes": "orders", "indexes": [{"key": {"qty": 1}, "name": "qty_1"}]}"#
+        )]
+        #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
+        data: String,
+    },
 }
 
 #[derive(Debug, ClapArgs)]
@@ -329,23 +346,38 @@ pub(crate) struct VerifyArgs {
     /// What is compared
     #[arg(long, value_enum, default_value_t = VerifyMode::Full)]
     pub(crate) mode: VerifyMode,
-    /// How many differences to show per replica
+    /// How many documents that differ to show per replica
     #[arg(long, default_value_t = 10)]
     pub(crate) limit: usize,
     /// Only this replica
     #[arg(long, value_name = "NAME")]
     pub(crate) node: Option<String>,
+    /// Mend what differs, one by one; a primary is never changed
+    #[arg(long)]
+    pub(crate) repair: bool,
 }
 
 /// What `verify` compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum VerifyMode {
-    /// The numbers of documents
+    /// How many documents there are, and nothing else
     Count,
-    /// The digests of each namespace
+    /// Collections, indexes and digests; the documents where digests differ
     Digest,
-    /// Every document, byte for byte
+    /// Collections, indexes and every document, byte for byte
     Full,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ResyncArgs {
+    /// The replica
+    pub(crate) node: String,
+    /// The same name once more: everything that the replica holds is deleted
+    #[arg(long, value_name = "NODE")]
+    pub(crate) confirm: Option<String>,
+    /// A progress line every so often: documents, rate and time left
+    #[arg(long, value_parser = duration, default_value = "10s")]
+    pub(crate) progress_every: Duration,
 }
 
 #[derive(Debug, ClapArgs)]

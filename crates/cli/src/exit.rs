@@ -11,7 +11,7 @@ pub(crate) enum Exit {
     Unexpected = 1,
     /// The arguments are wrong.
     Usage = 2,
-    /// The configuration is missing or invalid.
+    /// The configuration is missing or invalid, or lets pass what cannot be replicated.
     Config = 3,
     /// The primary does not answer or refuses.
     Primary = 4,
@@ -19,7 +19,8 @@ pub(crate) enum Exit {
     Replica = 5,
     /// The goal was not reached in the time given.
     Behind = 6,
-    /// Verification found differences, or a simulation a broken law or a lost write.
+    /// Verification found differences, a replica a change that somebody else made, or a simulation a broken law or a
+    /// lost write.
     Different = 7,
     /// What a replica's checkpoint stands on is not in the oplog: too stale, foreign, diverged, or the
     /// oplog has gone back in time.
@@ -35,7 +36,7 @@ pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0  done, healthy, equal, or stopped by a signal after the batch in hand
   1  unexpected error                      6  goal not reached in time
-  2  wrong usage                           7  verification found differences, sim a broken law or a loss
+  2  wrong usage                           7  differences found, foreign changes met, sim a broken law or a loss
   3  configuration missing or invalid      8  history lost or changed: too stale, foreign, diverged, gone back in time
   4  primary unreachable or refused        9  busy: another process holds the lock or the lease
   5  replica unreachable or refused      130  stopped by a second signal, without waiting";

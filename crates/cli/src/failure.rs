@@ -4,7 +4,10 @@ use std::{fmt, io::Write};
 
 use oplogsync_core::{
     feed::FeedError,
+    follower::FollowError,
+    initial_sync::SyncError,
     primary::{PrimaryError, WriteError},
+    repair::RepairError,
     replicator::ReplicateError,
     store_error::{Fault, StoreError},
 };
@@ -74,9 +77,33 @@ impl Failure {
         if refused { failure.context("the write is refused") } else { failure }
     }
 
-    /// A failure of replication.
-    pub(crate) fn replicate(error: ReplicateError) -> Self {
-        Self { exit: replicate_exit(&error), error: error.into() }
+    /// A failure of following with the node `target`.
+    pub(crate) fn follow(error: FollowError, target: &str) -> Self {
+        let exit = match &error {
+            FollowError::Replicate(error) => replicate_exit(error),
+            FollowError::Sync(error) => sync_exit(error, target),
+            _ => Exit::Unexpected,
+        };
+        Self { exit, error: error.into() }
+    }
+
+    /// A failure of mending the node `target`.
+    pub(crate) fn repair(error: RepairError, target: &str) -> Self {
+        let exit = match &error {
+            RepairError::Feed(feed) => feed_exit(feed),
+            RepairError::Store(store) if store.node() == target => exit_of(store.fault(), Role::Replica),
+            RepairError::Store(store) => exit_of(store.fault(), Role::Primary),
+            RepairError::OtherFilter { .. } => Exit::Config,
+            RepairError::TooMany { .. } => Exit::Different,
+            _ => Exit::Replica,
+        };
+        Self { exit, error: error.into() }
+    }
+
+    /// A failure of a feed.
+    #[cfg(feature = "mongo")]
+    pub(crate) fn feed(error: FeedError) -> Self {
+        Self { exit: feed_exit(&error), error: error.into() }
     }
 
     /// The exit code.
@@ -120,6 +147,8 @@ pub(crate) fn exit_of(fault: &Fault, role: Role) -> Exit {
     match fault {
         Fault::Busy { .. } => Exit::Busy,
         Fault::Poisoned | Fault::Defect => Exit::Unexpected,
+        // Of what the source has nothing is wrong: the filter has to leave it out.
+        Fault::Unreplicable { .. } => Exit::Config,
         _ => match role {
             Role::Primary => Exit::Primary,
             Role::Replica => Exit::Replica,
@@ -144,18 +173,40 @@ fn primary_exit(error: &PrimaryError) -> Exit {
 /// What a failure of replication means for the exit code.
 pub(crate) fn replicate_exit(error: &ReplicateError) -> Exit {
     match error {
-        ReplicateError::Feed(FeedError::Store(store)) => exit_of(store.fault(), Role::Primary),
-        // The log holds no longer, or never held, what the checkpoint stands on: a new sync is needed.
-        ReplicateError::Feed(
-            FeedError::TooStale { .. }
-            | FeedError::ForeignLog { .. }
-            | FeedError::Diverged { .. }
-            | FeedError::WentBack { .. },
-        ) => Exit::TooStale,
-        ReplicateError::Feed(_) => Exit::Primary,
-        ReplicateError::Target(store) if matches!(store.fault(), Fault::Drift { .. }) => Exit::Different,
+        ReplicateError::Feed(feed) => feed_exit(feed),
+        ReplicateError::Target(store) if matches!(store.fault(), Fault::Drift { .. } | Fault::Misfit { .. }) => {
+            Exit::Different
+        }
         ReplicateError::Target(store) => exit_of(store.fault(), Role::Replica),
+        ReplicateError::OtherFilter { .. } => Exit::Config,
         _ => Exit::Replica,
+    }
+}
+
+/// What a failure of an initial sync of the node `target` means for the exit code.
+pub(crate) fn sync_exit(error: &SyncError, target: &str) -> Exit {
+    match error {
+        SyncError::Feed(feed) => feed_exit(feed),
+        SyncError::Store(store) if store.node() == target => exit_of(store.fault(), Role::Replica),
+        SyncError::Store(store) => exit_of(store.fault(), Role::Primary),
+        SyncError::OtherFilter { .. } => Exit::Config,
+        _ => Exit::Replica,
+    }
+}
+
+fn feed_exit(error: &FeedError) -> Exit {
+    match error {
+        FeedError::Store(store) => exit_of(store.fault(), Role::Primary),
+        // The source holds no longer, or never held, what the checkpoint stands on: a new sync is needed.
+        FeedError::TooStale { .. }
+        | FeedError::HistoryLost { .. }
+        | FeedError::ForeignLog { .. }
+        | FeedError::OtherSource { .. }
+        | FeedError::NoToken { .. }
+        | FeedError::Rewound { .. }
+        | FeedError::Diverged { .. }
+        | FeedError::WentBack { .. } => Exit::TooStale,
+        _ => Exit::Primary,
     }
 }
 
@@ -186,6 +237,13 @@ mod tests {
             let op_id = OpId::from_bytes([7; 16]);
             assert_eq!(Failure::write(WriteError::Unknown { op_id, source: Arc::new(error) }).exit(), Exit::Busy);
         }
+    }
+
+    #[test]
+    fn what_the_filter_has_to_leave_out_is_a_matter_of_the_configuration() {
+        let fault = || Fault::Unreplicable { name: "shop.capped".to_owned() };
+        assert_eq!(sync_exit(&SyncError::Store(store(fault())), "db2"), Exit::Config);
+        assert_eq!(feed_exit(&FeedError::Store(store(fault()))), Exit::Config);
     }
 
     #[test]

@@ -16,11 +16,32 @@ Examples:
 /// Behind the help of `status`.
 pub(crate) const DEFINITIONS: &str = "\
 Definitions:
-  lag       optime of the primary's newest entry less that of the replica's last applied entry;
-            0 when nothing is left to apply, unknown when a node does not answer, never negative
-  behind    entries that are left to apply
-  headroom  entries that are left before the primary's oplog no longer reaches back to the replica
+  lag       optime of the primary's newest entry, or of its newest write where its change stream is
+            followed, less that of the replica's last applied entry; 0 when nothing is left to apply,
+            unknown when a node does not answer, never negative
+  behind    entries that are left to apply; a change stream does not tell how many
+  headroom  entries that are left before the primary's oplog no longer reaches back to the replica;
+            of a change stream the time from the oldest write in the server's own oplog to the replica
   optime    when the primary wrote an entry, by its hybrid logical clock; shown as a date
+";
+
+/// Behind the help of `verify`.
+pub(crate) const VERIFYING: &str = "\
+Compared is what [filter] lets pass, under the names that it has at the replica: documents
+byte for byte, collections with their options and indexes. What differs is looked at again
+three times, two seconds apart: on a running system the last changes are under way.
+
+--repair takes the lease of each replica, so no `run` may work on it meanwhile; the primary
+may be written to. What differs becomes what it has to be at the replica's checkpoint, so
+that replication goes on from there. Of each document, collection and index is told:
+  put            what the primary has is there now
+  removed        the primary does not have it
+  stand-in       it has to be there until the entry that replaces or deletes it
+  right already  it differs by what entries change that the replica does not have yet
+  unsettled      nobody can tell what it has to be; the reason says what to do
+  failed         the replica does not take it
+More than 1000 differences are not mended one by one: `resync` copies everything anew.
+Exit 0 when nothing is left to be done, 7 when something is.
 ";
 
 /// Behind the help of `run`.

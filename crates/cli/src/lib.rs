@@ -1,8 +1,10 @@
-//! `oplogsync`: replicates a primary's operation log to its replicas, and tests that offline.
+//! `oplogsync`: keeps replicas in step with a primary, by the change stream of a replica set or by an oplog of our
+//! own, and tests that offline.
 //!
 //! A library only so that fuzz targets reach its parsers; the program is [`main`].
 //!
-//! Arguments become a validated configuration, and one `match` in `commands` runs the command.
+//! Arguments become a validated configuration, and one `match` in `commands` runs the command. Which store a node is
+//! (`node`) and what its replicas follow (`upstream`) is chosen here, at run time.
 
 #![forbid(unsafe_code)]
 
@@ -27,6 +29,7 @@ mod reporter;
 mod show;
 mod signals;
 mod survey;
+mod upstream;
 mod workload;
 
 use std::process::ExitCode;

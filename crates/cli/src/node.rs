@@ -1,21 +1,25 @@
 //! [`Node`]: a node of the configuration, as the store that its URI chooses.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use oplogsync_core::{
     batch::Batch,
-    checkpoint::{Checkpoint, Stop},
+    catalog::Collection,
+    checkpoint::{Checkpoint, Resume, Stop},
+    command::Action,
     digest::NamespaceDigest,
     doc_id::DocId,
     document::Document,
-    documents::{Applied, Documents},
+    documents::{Applied, Documents, Size},
     entry::Entry,
     ids::{LogId, OpId, OwnerId},
+    initial_sync::{Note, Piece, SyncTarget},
     lease::{Lease, LeaseName, Leases},
     limits::Limits,
     log::{Acknowledgement, Appended, Log, LogEnds},
     namespace::Namespace,
     position::{Anchor, Position},
+    spool::SpoolLog,
     store_error::{Fault, StoreError},
 };
 #[cfg(feature = "mongo")]
@@ -24,7 +28,7 @@ use oplogsync_store_sled::SledStore;
 use tokio::sync::OnceCell;
 
 use crate::{
-    config::{Address, Durability, NodeConfig},
+    config::{Address, Durability, NodeConfig, Role},
     exit::Exit,
     failure::Failure,
 };
@@ -37,7 +41,7 @@ const FLUSH_EVERY: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
     config: Arc<NodeConfig>,
-    #[cfg_attr(not(feature = "mongo"), expect(dead_code, reason = "an embedded node is just there"))]
+    #[cfg_attr(not(feature = "mongo"), expect(dead_code, reason = "only servers are waited for"))]
     answer_within: Duration,
     store: Arc<OnceCell<Store>>,
 }
@@ -72,22 +76,81 @@ impl Node {
         self.store().await.map(drop)
     }
 
-    /// Refuses a replica that holds the primary's own log. The configuration compares addresses, and
-    /// a server can have several. What does not answer, while the primary does, is another node.
+    /// How long it may take to answer.
+    #[cfg(feature = "mongo")]
+    pub(crate) fn answer_within(&self) -> Duration {
+        self.answer_within
+    }
+
+    /// Whether it is on a replica set, or behind a mongos.
+    pub(crate) async fn is_replicated(&self) -> Result<bool, StoreError> {
+        match self.store().await? {
+            Store::Sled(_) => Ok(false),
+            #[cfg(feature = "mongo")]
+            Store::Mongo(store) => Ok(store.is_replicated()),
+        }
+    }
+
+    /// The servers that it is on.
+    ///
+    /// # Errors
+    /// When they cannot be reached, or it is embedded.
+    #[cfg(feature = "mongo")]
+    pub(crate) async fn mongo(&self) -> Result<MongoStore, StoreError> {
+        match self.store().await? {
+            Store::Mongo(store) => Ok(store.clone()),
+            Store::Sled(_) => Err(StoreError::new(self.name(), "open a change stream", Fault::Defect)),
+        }
+    }
+
+    /// Refuses a replica that is the primary. The configuration compares addresses, and a server can have
+    /// several.
+    ///
+    /// # Errors
+    /// Also when one of them does not answer.
     pub(crate) async fn must_differ_from(&self, primary: &Self) -> Result<(), Failure> {
-        if let (Ok(Some(source)), Ok(Some(own))) = (primary.log_ends().await, self.log_ends().await)
+        let failed = |error: StoreError| {
+            let role = if error.node() == self.name() { Role::Replica } else { Role::Primary };
+            Failure::store(error, role)
+        };
+        if !self.is_same_as(primary).await.map_err(failed)? {
+            return Ok(());
+        }
+        let (name, primary) = (self.name(), primary.name());
+        let fix = "a replica needs a database of its own: correct the uri";
+        Err(Failure::message(
+            Exit::Config,
+            format!("{name} is the same database as {primary}, under another address: {fix}"),
+        ))
+    }
+
+    async fn is_same_as(&self, primary: &Self) -> Result<bool, StoreError> {
+        if let (Some(source), Some(own)) = (primary.log_ends().await?, self.log_ends().await?)
             && source.log == own.log
         {
-            let (name, primary) = (self.name(), primary.name());
-            let fix = "a replica needs a database of its own: correct the uri";
-            let message = format!("{name} is the same database as {primary}, under another address: {fix}");
-            return Err(Failure::message(Exit::Config, message));
+            return Ok(true);
         }
-        Ok(())
+        #[cfg(feature = "mongo")]
+        if let (Store::Mongo(source), Store::Mongo(own)) = (primary.store().await?, self.store().await?) {
+            return own.is_same_place(source).await;
+        }
+        Ok(false)
+    }
+
+    /// The embedded store that a spool is.
+    async fn spool(&self) -> Result<&SledStore, StoreError> {
+        match self.store().await? {
+            Store::Sled(store) => Ok(store),
+            #[cfg(feature = "mongo")]
+            Store::Mongo(_) => Err(StoreError::new(self.name(), "be a spool", Fault::Defect)),
+        }
     }
 
     async fn store(&self) -> Result<&Store, StoreError> {
-        self.store.get_or_try_init(|| Box::pin(self.open_store())).await
+        // Without its type: whoever awaits it has deep ones of his own, and compilers give up at some depth.
+        let open =
+            || -> Pin<Box<dyn Future<Output = Result<Store, StoreError>> + Send + '_>> { Box::pin(self.open_store()) };
+        self.store.get_or_try_init(open).await
     }
 
     async fn open_store(&self) -> Result<Store, StoreError> {
@@ -181,6 +244,16 @@ impl Log for Node {
         on_store!(self, store => store.acknowledge(acknowledgement))
     }
 
+    async fn appended(&self, index: u64) {
+        // Whoever waits has read before, so the node is open.
+        match self.store.get() {
+            Some(Store::Sled(store)) => store.appended(index).await,
+            #[cfg(feature = "mongo")]
+            Some(Store::Mongo(store)) => store.appended(index).await,
+            None => std::future::pending().await,
+        }
+    }
+
     async fn acknowledgements(&self) -> Result<Vec<Acknowledgement>, StoreError> {
         on_store!(self, store => store.acknowledgements())
     }
@@ -199,12 +272,24 @@ impl Documents for Node {
         on_store!(self, store => store.namespaces())
     }
 
+    async fn collections(&self) -> Result<Vec<Collection>, StoreError> {
+        on_store!(self, store => store.collections())
+    }
+
+    async fn size(&self, ns: &Namespace) -> Result<Size, StoreError> {
+        on_store!(self, store => store.size(ns))
+    }
+
     async fn digest(&self, ns: &Namespace) -> Result<NamespaceDigest, StoreError> {
         on_store!(self, store => store.digest(ns))
     }
 
     async fn checkpoint(&self) -> Result<Option<Checkpoint>, StoreError> {
         on_store!(self, store => store.checkpoint())
+    }
+
+    async fn resume(&self) -> Result<Resume, StoreError> {
+        on_store!(self, store => store.resume())
     }
 
     async fn apply(&self, batch: &Batch, owner: OwnerId) -> Result<Applied, StoreError> {
@@ -236,6 +321,62 @@ impl Leases for Node {
         new: Option<&Lease>,
     ) -> Result<bool, StoreError> {
         on_store!(self, store => store.swap_lease(name, expected, new))
+    }
+}
+
+impl SyncTarget for Node {
+    async fn notes(&self) -> Result<Vec<Note>, StoreError> {
+        on_store!(self, store => store.notes())
+    }
+
+    async fn put_notes(&self, notes: &[Note], owner: OwnerId) -> Result<(), StoreError> {
+        on_store!(self, store => store.put_notes(notes, owner))
+    }
+
+    async fn wipe(&self, owner: OwnerId) -> Result<(), StoreError> {
+        on_store!(self, store => store.wipe(owner))
+    }
+
+    async fn run(&self, action: &Action, owner: OwnerId) -> Result<(), StoreError> {
+        on_store!(self, store => store.run(action, owner))
+    }
+
+    async fn copy(&self, piece: &Piece, note: &Note, owner: OwnerId) -> Result<(), StoreError> {
+        on_store!(self, store => store.copy(piece, note, owner))
+    }
+
+    async fn mend(
+        &self,
+        ns: &Namespace,
+        id: &DocId,
+        document: Option<&Document>,
+        owner: OwnerId,
+    ) -> Result<(), StoreError> {
+        on_store!(self, store => store.mend(ns, id, document, owner))
+    }
+
+    async fn begin_at(
+        &self,
+        checkpoint: Checkpoint,
+        resume: &Resume,
+        notes: &[Note],
+        owner: OwnerId,
+    ) -> Result<(), StoreError> {
+        on_store!(self, store => store.begin_at(checkpoint, resume, notes, owner))
+    }
+}
+
+impl SpoolLog for Node {
+    async fn captured(&self) -> Result<Option<(Checkpoint, Resume)>, StoreError> {
+        self.spool().await?.captured().await
+    }
+
+    async fn begin_capture(&self, checkpoint: Checkpoint, resume: &Resume, owner: OwnerId) -> Result<(), StoreError> {
+        self.spool().await?.begin_capture(checkpoint, resume, owner).await
+    }
+
+    async fn capture(&self, batch: &Batch, owner: OwnerId) -> Result<(), StoreError> {
+        self.spool().await?.capture(batch, owner).await
     }
 }
 

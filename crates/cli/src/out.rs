@@ -32,6 +32,8 @@ pub(crate) enum OutError {
 pub(crate) enum Tone {
     /// As it should be.
     Good,
+    /// It works, and may not for long.
+    Doubtful,
     /// Wrong.
     Bad,
 }
@@ -58,6 +60,7 @@ impl Out {
     pub(crate) fn tone(&self, tone: Tone, text: impl fmt::Display) -> String {
         let code = match tone {
             Tone::Good => 32,
+            Tone::Doubtful => 33,
             Tone::Bad => 31,
         };
         if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_string() }

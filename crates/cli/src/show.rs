@@ -47,7 +47,19 @@ pub(crate) fn digest_of(namespaces: &[(Namespace, NamespaceDigest)]) -> String {
     Hash::of(&bytes).to_string()
 }
 
+/// What copies everything anew to a replica, as it is typed.
+pub(crate) fn resync_command(node: &str) -> String {
+    format!("`oplogsync resync {node} --confirm {node}`")
+}
+
 /// `count` of a thing, in the right number.
 pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
+}
+
+/// Mebibytes with one decimal.
+pub(crate) fn mebibytes(bytes: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a size for people")]
+    let mebibytes = bytes as f64 / (1024.0 * 1024.0);
+    (mebibytes * 10.0).round() / 10.0
 }

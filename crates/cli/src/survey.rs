@@ -2,30 +2,65 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "mongo")]
+use oplogsync_core::initial_sync::SyncSource;
 use oplogsync_core::{
     checkpoint::{Checkpoint, Stop},
+    clock::OpTime,
     documents::Documents,
     ids::LogId,
+    initial_sync::{self, Phase, SyncError, SyncProgress},
     lease::{Lease, LeaseName, Leases},
     log::{Log, LogEnds},
     progress::Progress,
-    store_error::StoreError,
+    store_error::{Fault, StoreError},
 };
+#[cfg(feature = "mongo")]
+use oplogsync_store_mongo::SnapshotSource;
 
 use crate::{
     config::{Config, NodeConfig, Role},
     exit::Exit,
     failure::exit_of,
     node::{Node, within},
+    upstream::Upstream,
 };
 
 /// How far every node is.
 #[derive(Debug)]
 pub(crate) struct Survey {
-    /// The two ends of the primary's log; `None` when it has none yet.
-    pub(crate) primary: Result<Option<LogEnds>, StoreError>,
+    /// How far the primary is.
+    pub(crate) primary: Result<Ends, StoreError>,
     /// The replicas, in the order of the configuration.
     pub(crate) replicas: Vec<Replica>,
+}
+
+/// How far a primary is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ends {
+    /// The two ends of its managed oplog; `None` when it has none yet.
+    Log(Option<LogEnds>),
+    /// It is followed by its change stream.
+    #[cfg_attr(not(feature = "mongo"), expect(dead_code, reason = "only servers have one"))]
+    Stream {
+        /// Its newest write.
+        newest: OpTime,
+        /// The oldest one that its own oplog tells; `None` when that cannot be known.
+        oldest: Option<OpTime>,
+    },
+    /// It is to be followed by its change stream, and has none.
+    #[cfg_attr(not(feature = "mongo"), expect(dead_code, reason = "only servers have one"))]
+    NoStream,
+}
+
+impl Ends {
+    /// The ends of the managed oplog, if there is one.
+    pub(crate) fn log(&self) -> Option<&LogEnds> {
+        match self {
+            Self::Log(ends) => ends.as_ref(),
+            Self::Stream { .. } | Self::NoStream => None,
+        }
+    }
 }
 
 /// One replica.
@@ -35,10 +70,21 @@ pub(crate) struct Replica {
     pub(crate) name: String,
     /// What it says of itself.
     pub(crate) facts: Result<Facts, StoreError>,
-    /// How far it is; `None` when that cannot be told.
+    /// How far it is behind an oplog; `None` when that cannot be told.
     pub(crate) progress: Option<Progress>,
+    /// How far it is behind a change stream, and how far that still reaches back.
+    pub(crate) distance: Option<Distance>,
     /// What this comes to.
     pub(crate) state: State,
+}
+
+/// How far a replica is behind a change stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Distance {
+    /// Optime of the primary's newest write less that of the checkpoint.
+    pub(crate) lag: Duration,
+    /// Optime of the checkpoint less that of the oldest write that the primary's own oplog tells.
+    pub(crate) headroom: Option<Duration>,
 }
 
 /// What a replica says of itself.
@@ -46,6 +92,10 @@ pub(crate) struct Replica {
 pub(crate) struct Facts {
     /// What it has applied.
     pub(crate) checkpoint: Option<Checkpoint>,
+    /// How far its initial sync has come, if one is under way.
+    pub(crate) phase: Option<Phase>,
+    /// What is copied by then, and how much there is to copy.
+    pub(crate) copied: Option<SyncProgress>,
     /// Why it has stopped, if it has.
     pub(crate) stop: Option<Stop>,
     /// Who applies to it now.
@@ -59,6 +109,12 @@ pub(crate) struct Facts {
 pub(crate) enum State {
     /// Nothing was ever applied.
     New,
+    /// It is copied.
+    Copying,
+    /// It is copied, and not yet what the primary was at any one moment.
+    CatchingUp,
+    /// It follows a change stream.
+    Following,
     /// It is at the head.
     CaughtUp,
     /// There is more to apply.
@@ -84,6 +140,9 @@ impl State {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
+            Self::Copying => "initial_sync",
+            Self::CatchingUp => "catching_up",
+            Self::Following => "following",
             Self::CaughtUp => "caught_up",
             Self::Behind => "behind",
             Self::Stopped => "stopped",
@@ -99,7 +158,13 @@ impl State {
     /// What it means for the exit code.
     pub(crate) fn exit(self) -> Exit {
         match self {
-            Self::New | Self::CaughtUp | Self::Behind | Self::Unknown => Exit::Done,
+            Self::New
+            | Self::Copying
+            | Self::CatchingUp
+            | Self::Following
+            | Self::CaughtUp
+            | Self::Behind
+            | Self::Unknown => Exit::Done,
             Self::Stopped | Self::Unreachable => Exit::Replica,
             Self::Same => Exit::Config,
             Self::TooStale | Self::Foreign | Self::Ahead => Exit::TooStale,
@@ -116,10 +181,10 @@ impl Survey {
         for (at, node) in asked.into_iter().enumerate() {
             tasks.spawn(async move { (at, within(&node, timeout + GRACE, facts(&node)).await) });
         }
-        let ends = within(&primary, timeout + GRACE, primary.log_ends()).await;
+        let ends = within(&primary, timeout + GRACE, ends(config, &primary)).await;
         let mut answers: Vec<_> = tasks.join_all().await;
         answers.sort_by_key(|(at, _)| *at);
-        let known = ends.as_ref().ok().and_then(Option::as_ref);
+        let known = ends.as_ref().ok();
         let replicas = replicas
             .iter()
             .zip(answers)
@@ -130,8 +195,10 @@ impl Survey {
 
     /// The exit code that it comes to: the primary's trouble first, then the gravest of the replicas'.
     pub(crate) fn exit(&self) -> Exit {
-        if let Err(error) = &self.primary {
-            return exit_of(error.fault(), Role::Primary);
+        match &self.primary {
+            Err(error) => return exit_of(error.fault(), Role::Primary),
+            Ok(Ends::NoStream) => return Exit::Config,
+            Ok(_) => {}
         }
         self.replicas.iter().map(Replica::exit).max().unwrap_or(Exit::Done)
     }
@@ -141,19 +208,30 @@ impl Survey {
 const GRACE: Duration = Duration::from_millis(1500);
 
 impl Replica {
-    fn judge(name: String, facts: Result<Facts, StoreError>, ends: Option<&LogEnds>) -> Self {
-        let (mut progress, mut state) = (None, State::Unreachable);
+    fn judge(name: String, facts: Result<Facts, StoreError>, ends: Option<&Ends>) -> Self {
+        let (mut progress, mut distance, mut state) = (None, None, State::Unreachable);
         if let Ok(facts) = &facts {
             let anchor = facts.checkpoint.map(|checkpoint| checkpoint.anchor);
-            state = match ends {
-                None => State::Unknown,
-                Some(ends) => state_of(facts, ends),
+            state = match (phase_of(facts), ends) {
+                (Some(state), _) => state,
+                (None, None | Some(Ends::Log(None) | Ends::NoStream)) => State::Unknown,
+                (None, Some(Ends::Log(Some(ends)))) => state_of(facts, ends),
+                (None, Some(Ends::Stream { .. })) => stream_state_of(facts),
             };
-            if !matches!(state, State::Foreign | State::Same) {
-                progress = ends.map(|ends| Progress::new(anchor, ends.head, ends.floor));
+            match ends {
+                Some(Ends::Log(Some(ends))) if !matches!(state, State::Foreign | State::Same) => {
+                    progress = Some(Progress::new(anchor, ends.head, ends.floor));
+                }
+                Some(Ends::Stream { newest, oldest }) => {
+                    distance = anchor.map(|anchor| Distance {
+                        lag: newest.since(anchor.optime),
+                        headroom: oldest.map(|oldest| anchor.optime.since(oldest)),
+                    });
+                }
+                _ => {}
             }
         }
-        Self { name, facts, progress, state }
+        Self { name, facts, progress, distance, state }
     }
 
     /// What it means for the exit code.
@@ -161,6 +239,43 @@ impl Replica {
         match &self.facts {
             Err(error) => exit_of(error.fault(), Role::Replica),
             Ok(_) => self.state.exit(),
+        }
+    }
+}
+
+/// What an initial sync that is under way comes to.
+fn phase_of(facts: &Facts) -> Option<State> {
+    match (&facts.stop, facts.phase?) {
+        (Some(stop), _) if stop.too_stale => Some(State::TooStale),
+        (Some(_), _) => Some(State::Stopped),
+        (None, Phase::CatchUp) => Some(State::CatchingUp),
+        (None, Phase::Wipe | Phase::Copy) => Some(State::Copying),
+    }
+}
+
+fn stream_state_of(facts: &Facts) -> State {
+    match (&facts.stop, facts.checkpoint) {
+        (Some(stop), _) if stop.too_stale => State::TooStale,
+        (Some(_), _) => State::Stopped,
+        (None, None) => State::New,
+        (None, Some(_)) => State::Following,
+    }
+}
+
+/// How far the primary is.
+async fn ends(config: &Config, primary: &Node) -> Result<Ends, StoreError> {
+    match Upstream::choose(config, primary).await? {
+        Upstream::Managed(node) => Ok(Ends::Log(node.log_ends().await?)),
+        #[cfg(feature = "mongo")]
+        Upstream::Stream { node, .. } if !node.is_replicated().await? => Ok(Ends::NoStream),
+        #[cfg(feature = "mongo")]
+        Upstream::Stream { node, .. } => {
+            let store = node.mongo().await?;
+            let newest = SnapshotSource::new(store.clone(), config.filter.clone()).now().await?.to_optime();
+            // Who may not read the oplog itself is told nothing about its other end.
+            let window = store.oplog_window().await.ok().flatten();
+            let oldest = window.map(|window| OpTime::from_timestamp(window.oldest.time, window.oldest.increment));
+            Ok(Ends::Stream { newest, oldest })
         }
     }
 }
@@ -184,10 +299,24 @@ fn state_of(facts: &Facts, ends: &LogEnds) -> State {
 }
 
 async fn facts(node: &Node) -> Result<Facts, StoreError> {
+    let copy = copy(node).await?;
     Ok(Facts {
         checkpoint: node.checkpoint().await?,
+        phase: copy.map(|(phase, _)| phase),
+        copied: copy.map(|(_, progress)| progress),
         stop: node.stop().await?,
         lease: node.lease(LeaseName::Documents).await?,
         own_log: node.log_ends().await?.map(|ends| ends.log),
+    })
+}
+
+/// How far an initial sync has come; one whose notes cannot be read has stopped, and says so elsewhere.
+async fn copy(node: &Node) -> Result<Option<(Phase, SyncProgress)>, StoreError> {
+    let progress = initial_sync::progress(node).await;
+    progress.map_err(|error| match error {
+        SyncError::Store(store) => store,
+        other => {
+            StoreError::new(node.name(), "read how far its initial sync has come", Fault::Incompatible).because(other)
+        }
     })
 }

@@ -1,20 +1,25 @@
 //! [`Applier`]: applies batches to one target under its lease, and knows how far it has come.
 
+mod catch_up;
+
 use std::{sync::Arc, time::Duration};
 
 use crate::{
     batch::Batch,
-    checkpoint::Checkpoint,
-    documents::{Applied, Documents},
+    checkpoint::{Checkpoint, Token},
+    documents::Applied,
     feed::{FeedError, Fetch},
+    filter::Filter,
     host::Host,
     ids::OwnerId,
-    lease::{HeldLease, Lease, LeaseName, Leases},
+    initial_sync::{State, SyncTarget},
+    lease::{HeldLease, Lease, LeaseName},
     limits::Limits,
     position::Position,
     replicator::ReplicateError,
     retry::{Decision, decide},
     store_error::{Fault, StoreError},
+    view::View,
 };
 
 /// Applies batches to one target. A replica and a primary use it alike: a primary is replica 0 of
@@ -22,25 +27,46 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Applier<D> {
     target: D,
+    name: String,
     owner: OwnerId,
     lease: Arc<HeldLease<D>>,
     checkpoint: Option<Checkpoint>,
+    token: Option<Token>,
     unfinished: Option<u64>,
+    view: View,
+    /// What the target remembers of its copy, until it has caught up.
+    copied: Option<State>,
 }
 
-impl<D: Documents + Leases + Clone> Applier<D> {
-    /// Takes the target's lease and reads its checkpoint.
+impl<D: SyncTarget + Clone> Applier<D> {
+    /// Takes the target's lease and reads how far it has come.
     pub(crate) async fn open(
         target: &D,
         node: &str,
         mine: Lease,
         host: &impl Host,
         term: Duration,
+        filter: &Filter,
     ) -> Result<Self, ReplicateError> {
         let owner = mine.owner;
         let lease = HeldLease::acquire(target.clone(), node, LeaseName::Documents, mine, host, term).await?;
+        let copied = State::read(&target.notes().await?)?;
+        let view = View::through(filter.clone()).catching_up(copied.as_ref().and_then(State::catch_up).map(Into::into));
         let checkpoint = target.checkpoint().await?;
+        let resume = target.resume().await?;
         let unfinished = target.unfinished().await?;
+        let refusal = if copied.is_some() && view.catch_up().is_none() {
+            Some(ReplicateError::Unsynced { target: node.to_owned() })
+        } else if checkpoint.is_some() && resume.filter != filter.id() {
+            Some(ReplicateError::OtherFilter { target: node.to_owned() })
+        } else {
+            None
+        };
+        if let Some(refusal) = refusal {
+            // Whoever mends what is wrong need not wait; a lease that cannot be given back lapses.
+            let _lapses = lease.release().await;
+            return Err(refusal);
+        }
         if checkpoint.is_none()
             && unfinished.is_none()
             && let Some(ns) = target.namespaces().await?.into_iter().next()
@@ -54,14 +80,16 @@ impl<D: Documents + Leases + Clone> Applier<D> {
                 }
             });
         }
-        Ok(Self { target: target.clone(), owner, lease: Arc::new(lease), checkpoint, unfinished })
+        let (target, name, lease, token) = (target.clone(), node.to_owned(), Arc::new(lease), resume.token);
+        Ok(Self { target, name, owner, lease, checkpoint, token, unfinished, view, copied })
     }
 
     /// The same lease, after a failed apply: reads again how far the target has come.
     pub(crate) async fn read_again(self) -> Result<Self, StoreError> {
         let checkpoint = self.target.checkpoint().await?;
+        let token = self.target.resume().await?.token;
         let unfinished = self.target.unfinished().await?;
-        Ok(Self { checkpoint, unfinished, ..self })
+        Ok(Self { checkpoint, token, unfinished, ..self })
     }
 
     /// The lease, to be kept while something takes long.
@@ -72,6 +100,16 @@ impl<D: Documents + Leases + Clone> Applier<D> {
     /// What is durably applied.
     pub(crate) fn checkpoint(&self) -> Option<Checkpoint> {
         self.checkpoint
+    }
+
+    /// Where the feed goes on, if a position is not enough.
+    pub(crate) fn token(&self) -> Option<&Token> {
+        self.token.as_ref()
+    }
+
+    /// Whether what was copied is still from different moments, and its indexes are not built.
+    pub(crate) fn is_catching_up(&self) -> bool {
+        self.copied.is_some()
     }
 
     /// The index of the last applied entry.
@@ -129,9 +167,14 @@ impl<D: Documents + Leases + Clone> Applier<D> {
     }
 
     /// Applies a batch that follows the checkpoint.
-    pub(crate) async fn apply(&mut self, batch: &Batch) -> Result<Applied, StoreError> {
-        let applied = self.target.apply(batch, self.owner).await?;
+    pub(crate) async fn apply(&mut self, batch: Batch) -> Result<Applied, ReplicateError> {
+        let batch = if self.view.is_whole() { batch } else { batch.seen(self.view.clone()) };
+        if let [entry] = batch.entries() {
+            self.heed_command(entry).await?;
+        }
+        let applied = self.target.apply(&batch, self.owner).await?;
         self.checkpoint = Some(Checkpoint { log: batch.log(), anchor: batch.last() });
+        self.token = batch.token().cloned();
         self.unfinished = None;
         Ok(applied)
     }

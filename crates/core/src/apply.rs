@@ -19,12 +19,12 @@ impl Existence {
         if document.is_some() { Self::Present } else { Self::Absent }
     }
 
-    /// What `operation` needs of its document: an insert that it is absent, an update and a
+    /// What `operation` needs of its document: an insert that it is absent, an update, a patch and a
     /// delete that it is present. An operation without a document needs nothing; it says absent.
     pub fn before(operation: &Operation) -> Self {
         match operation {
-            Operation::Update { .. } | Operation::Delete { .. } => Self::Present,
-            Operation::Insert { .. } | Operation::Noop | Operation::NewTerm => Self::Absent,
+            Operation::Update { .. } | Operation::Patch { .. } | Operation::Delete { .. } => Self::Present,
+            Operation::Insert { .. } | Operation::Command(_) | Operation::Noop | Operation::NewTerm => Self::Absent,
         }
     }
 }
@@ -46,6 +46,8 @@ pub enum Mode {
     /// The entry may have been applied already, with others after it: what it leaves is right at
     /// the end of the replay, whatever it finds.
     Replay,
+    /// The document is from later than the entry: it stays as it is.
+    Skip,
 }
 
 /// A document is not as the entries before have left it: somebody else changed it.
@@ -56,20 +58,29 @@ pub struct Drift {
     pub needs: Existence,
 }
 
-/// The document after `operation`, given the one before it. Pure, and in [`Mode::Replay`] total.
+/// The document after `operation`, given the one before it. Pure; and, but for a patch, total in
+/// [`Mode::Replay`].
 ///
 /// # Errors
-/// [`Drift`], in [`Mode::Steady`] only, when the document before is not what the entry needs.
+/// [`Drift`] when the document before is not what the entry needs: in [`Mode::Steady`], and for a
+/// patch, which changes a part of the very document that it was made for.
 pub fn apply(current: Option<Document>, operation: &Operation, mode: Mode) -> Result<Option<Document>, Drift> {
     let needs = Existence::before(operation);
+    if mode == Mode::Skip {
+        return Ok(current);
+    }
     let touches = operation.namespace().is_some();
     if touches && mode == Mode::Steady && Existence::of(current.as_ref()) != needs {
         return Err(Drift { needs });
     }
     Ok(match operation {
         Operation::Insert { document, .. } | Operation::Update { document, .. } => Some(document.clone()),
+        Operation::Patch { diff, .. } => {
+            let base = current.as_ref().ok_or(Drift { needs })?;
+            Some(diff.apply(base).map_err(|_misfit| Drift { needs })?)
+        }
         Operation::Delete { .. } => None,
-        Operation::Noop | Operation::NewTerm => current,
+        Operation::Command(_) | Operation::Noop | Operation::NewTerm => current,
     })
 }
 

@@ -1,9 +1,18 @@
 //! [`Batch`]: entries that are applied together, and what is left of them per document.
 
+mod change;
+mod taken;
+
 use std::collections::HashMap;
 
+pub use self::{
+    change::{Change, Contradiction, Unfit},
+    taken::{TRANSACTION_BYTES_MAX, TRANSACTION_ENTRIES_MAX, Taken},
+};
 use crate::{
-    apply::Existence,
+    apply::{Existence, Mode},
+    checkpoint::{Resume, Token},
+    command::Action,
     doc_id::DocId,
     document::Document,
     entry::{Entry, Kind, Operation},
@@ -13,18 +22,23 @@ use crate::{
     namespace::Namespace,
     planted::{Bug, is_planted},
     position::{Anchor, Position},
+    view::{Seen, View},
 };
 
 /// Entries of one log, non-empty and contiguous, that follow a known anchor.
 ///
 /// Checked by the constructor, when read as well as when applied: indexes without a gap, the
 /// hash chain unbroken from the anchor on, and the term raised by a new-term entry only, which
-/// stands alone in its batch.
+/// stands alone in its batch, as a command does.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     log: LogId,
     after: Anchor,
     entries: Vec<Entry>,
+    token: Option<Token>,
+    view: View,
+    /// Documents that replace patches which do not fit, by the index of the entry.
+    images: HashMap<u64, Option<Document>>,
 }
 
 /// Why entries are no [`Batch`] after an anchor.
@@ -60,27 +74,12 @@ pub enum BatchError {
         /// The term that it should have.
         expected: u64,
     },
-    /// A new-term entry does not stand alone.
-    #[error("the new-term entry at {at} does not stand alone in its batch")]
+    /// A new-term entry or a command does not stand alone.
+    #[error("the entry at {at} does not stand alone in its batch")]
     NotAlone {
         /// The entry.
         at: Position,
     },
-}
-
-/// What a batch does to one document in the end. The changes of a batch commute.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Change {
-    /// Where.
-    pub ns: Namespace,
-    /// Which document.
-    pub id: DocId,
-    /// Whether the document existed before the batch.
-    pub before: Existence,
-    /// The document after the batch; `None` when it is gone.
-    pub after: Option<Document>,
-    /// The index of the last entry that touched it.
-    pub index: u64,
 }
 
 impl Batch {
@@ -94,12 +93,35 @@ impl Batch {
             if !is_planted(Bug::TimestampCursor) {
                 check_follows(&last, entry)?;
             }
-            if entry.operation().kind() == Kind::NewTerm && entries.len() > 1 {
+            if entry.operation().kind().stands_alone() && entries.len() > 1 {
                 return Err(BatchError::NotAlone { at: entry.position() });
             }
             last = entry.anchor();
         }
-        if entries.is_empty() { Err(BatchError::Empty) } else { Ok(Self { log, after, entries }) }
+        if entries.is_empty() {
+            return Err(BatchError::Empty);
+        }
+        Ok(Self { log, after, entries, token: None, view: View::whole(), images: HashMap::new() })
+    }
+
+    /// The same with the token that goes on behind its last entry.
+    #[must_use]
+    pub fn with_token(self, token: Option<Token>) -> Self {
+        Self { token, ..self }
+    }
+
+    /// The same as a target sees it.
+    #[must_use]
+    pub fn seen(self, view: View) -> Self {
+        Self { view, ..self }
+    }
+
+    /// The same with the document that the entry at `index`, a patch that does not fit, has left at
+    /// the source.
+    #[must_use]
+    pub fn with_image(mut self, index: u64, image: Option<Document>) -> Self {
+        self.images.insert(index, image);
+        self
     }
 
     /// Splits entries that follow `after` into batches within `limits`.
@@ -117,8 +139,7 @@ impl Batch {
         let mut open: Vec<Entry> = Vec::new();
         let mut bytes = 0;
         for entry in entries {
-            let alone =
-                [open.last(), Some(&entry)].into_iter().flatten().any(|e| e.operation().kind() == Kind::NewTerm);
+            let alone = [open.last(), Some(&entry)].into_iter().flatten().any(|e| e.operation().kind().stands_alone());
             let full = open.len() >= limits.entries_max || bytes + entry.bytes() > limits.bytes_max;
             if !open.is_empty() && (alone || full) {
                 batches.push(Self::new(log, start, std::mem::take(&mut open))?);
@@ -154,6 +175,29 @@ impl Batch {
         self.entries.last().map_or(self.after, Entry::anchor)
     }
 
+    /// What stands beside the checkpoint after the batch.
+    pub fn resume(&self) -> Resume {
+        Resume { filter: self.view.filter().id(), token: self.token.clone() }
+    }
+
+    /// Where the feed goes on behind the last entry, if a position is not enough.
+    pub fn token(&self) -> Option<&Token> {
+        self.token.as_ref()
+    }
+
+    /// What the target makes of it.
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// The command that the target has to run, if the batch is one that concerns it.
+    pub fn command(&self) -> Option<Action> {
+        match self.entries.first().and_then(|entry| self.view.command(entry)) {
+            Some(Seen::Run { target, .. }) => Some(target),
+            _ => None,
+        }
+    }
+
     /// Folds the entries to one final change per document, ordered by namespace and id.
     ///
     /// # Errors
@@ -167,44 +211,47 @@ impl Batch {
             if is_planted(Bug::SkippedUnknownOperation) && entry.operation().kind() == Kind::Update {
                 continue;
             }
-            let needs = Existence::before(entry.operation());
-            let after = match entry.operation() {
-                Operation::Insert { document, .. } | Operation::Update { document, .. } => Some(document.clone()),
-                _ => None,
-            };
-            let index = entry.position().index;
-            let slot = *slots.entry((ns, id.clone())).or_insert(changes.len());
-            if let Some(change) = changes.get_mut(slot) {
-                if is_planted(Bug::FoldDropsDelete) && after.is_none() {
-                    continue;
-                }
-                if needs != Existence::of(change.after.as_ref()) {
-                    return Err(Contradiction { ns: ns.clone(), id, position: entry.position(), needs });
-                }
-                change.after = after;
-                change.index = index;
-            } else {
-                changes.push(Change { ns: ns.clone(), id, before: needs, after, index });
+            let Some(next) = self.change(entry, ns, &id) else { continue };
+            let slot = *slots.entry((ns, id)).or_insert(changes.len());
+            match changes.get_mut(slot) {
+                Some(change) => change.absorb(next, entry)?,
+                None => changes.push(next),
             }
         }
         changes.sort_unstable_by(|a, b| (&a.ns, &a.id).cmp(&(&b.ns, &b.id)));
         Ok(changes)
     }
-}
 
-/// The log contradicts itself: an entry needs a document to exist, or not to, against what the
-/// entries before it left.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the log contradicts itself at {position}: {ns} {id} must be {needs} there, and is not")]
-pub struct Contradiction {
-    /// Where.
-    pub ns: Namespace,
-    /// Which document.
-    pub id: DocId,
-    /// The entry.
-    pub position: Position,
-    /// What it needs.
-    pub needs: Existence,
+    /// What each entry does to its document, alone, in log order; entries that do not concern the target
+    /// are left out.
+    pub fn steps(&self) -> impl Iterator<Item = Change> {
+        self.entries.iter().filter_map(|entry| {
+            let (ns, id) = (entry.operation().namespace()?, entry.operation().doc_id()?);
+            self.change(entry, ns, &id)
+        })
+    }
+
+    /// What one entry does to its document, alone; `None` when it does not concern the target.
+    fn change(&self, entry: &Entry, ns: &Namespace, id: &DocId) -> Option<Change> {
+        let mode = self.view.mode(entry);
+        let ns = if self.view.filter().is_everything() { ns.clone() } else { self.view.filter().map(ns)? };
+        if mode == Mode::Skip {
+            return None;
+        }
+        let index = entry.position().index;
+        let image = self.images.get(&index);
+        let before = (mode == Mode::Steady && image.is_none()).then(|| Existence::before(entry.operation()));
+        let mut change = Change { ns, id: id.clone(), before, after: None, patches: Vec::new(), index };
+        match (image, entry.operation()) {
+            (Some(image), _) => change.after.clone_from(image),
+            (None, Operation::Insert { document, .. } | Operation::Update { document, .. }) => {
+                change.after = Some(document.clone());
+            }
+            (None, Operation::Patch { diff, .. }) => change.patches.push((index, diff.clone())),
+            (None, _) => {}
+        }
+        Some(change)
+    }
 }
 
 /// Whether `entry` may follow `last` in a log.

@@ -1,6 +1,9 @@
 //! [`Checkpoint`]: what a target has durably applied of one log.
 
+use std::{fmt, sync::Arc};
+
 use crate::{
+    filter::FilterId,
     ids::LogId,
     position::{Anchor, Position},
 };
@@ -23,4 +26,42 @@ pub struct Stop {
     pub too_stale: bool,
     /// What happened and what to do, for people.
     pub reason: String,
+}
+
+/// What stands beside a checkpoint: with which filter it was reached, and where its feed goes on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Resume {
+    /// The filter: what a target holds is a fold of what this one lets pass.
+    pub filter: FilterId,
+    /// Where the feed goes on, for feeds that need more than a position.
+    pub token: Option<Token>,
+}
+
+impl Resume {
+    /// Whether it says nothing: everything is replicated, and a position is enough.
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Where a feed goes on, in the words of the feed: opaque to everybody else. Cheap to clone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(Arc<[u8]>);
+
+impl Token {
+    /// A token of these bytes.
+    pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
+        Self(bytes.into())
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token({} bytes)", self.0.len())
+    }
 }

@@ -4,22 +4,25 @@
 //! version (1 byte) | envelope (bincode, fixed-size integers) | payload (raw BSON) | XXH3-64 of all before (8 bytes)
 //! ```
 //!
-//! The payload of an insert and an update is the document, of a delete `{ _id }`, of the rest
-//! nothing. bincode never sees BSON: a `bson::Document` inside it would not decode.
+//! The payload of an insert and an update is the document, of a delete `{ _id }`, of a patch `{ _id }`
+//! and the diff behind it, of a command the command (with its database in place of the namespace), of
+//! the rest nothing. bincode never sees BSON: a `bson::Document` inside it would not decode.
 
 use bincode::Options;
-use bson::RawDocumentBuf;
+use bson::{RawDocument, RawDocumentBuf};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     clock::OpTime,
+    command::{Command, CommandError},
+    diff::{Diff, DiffError},
     doc_id::{DocId, DocIdError},
     document::{Document, DocumentError},
     entry::{Entry, HashMismatch, Kind, Operation},
     hash::Hash,
     ids::OpId,
-    namespace::{Namespace, NamespaceError},
+    namespace::{DatabaseName, Namespace, NamespaceError},
     position::Position,
 };
 
@@ -36,7 +39,7 @@ const ENVELOPE_BYTES_MAX: u64 = 1024;
 pub enum DecodeError {
     /// Written by another version.
     #[error(
-        "entry format version {found} is unknown (this version reads {FORMAT_VERSION}): upgrade oplogsync, or sync the node anew"
+        "entry format version {found} is unknown (this version reads {FORMAT_VERSION}): upgrade oplogsync, or sync the node anew with `oplogsync resync NODE --confirm NODE`"
     )]
     Version {
         /// The version byte.
@@ -63,6 +66,12 @@ pub enum DecodeError {
     /// The document is not one.
     #[error(transparent)]
     Document(#[from] DocumentError),
+    /// The diff is not one.
+    #[error(transparent)]
+    Diff(#[from] DiffError),
+    /// The command is not one, or is not known to this version.
+    #[error(transparent)]
+    Command(#[from] CommandError),
     /// The id is not one.
     #[error(transparent)]
     DocId(#[from] DocIdError),
@@ -103,7 +112,7 @@ pub fn encode(entry: &Entry, out: &mut Vec<u8>) {
         prev_hash: entry.prev_hash().to_bytes(),
         hash: entry.hash().to_bytes(),
         kind: entry.operation().kind().code(),
-        ns: entry.operation().namespace().map_or(&[], |ns| ns.as_str().as_bytes()),
+        ns: place(entry.operation()).as_bytes(),
     };
     out.push(FORMAT_VERSION);
     options().serialize_into(&mut *out, &envelope).expect("an envelope is always within its limit");
@@ -112,10 +121,23 @@ pub fn encode(entry: &Entry, out: &mut Vec<u8>) {
             out.extend_from_slice(document.as_bytes());
         }
         Operation::Delete { id, .. } => out.extend_from_slice(id.to_raw_document().as_bytes()),
+        Operation::Patch { id, diff, .. } => {
+            out.extend_from_slice(id.to_raw_document().as_bytes());
+            out.extend_from_slice(diff.as_bytes());
+        }
+        Operation::Command(command) => out.extend_from_slice(command.as_raw().as_bytes()),
         Operation::Noop | Operation::NewTerm => {}
     }
     let checksum = xxh3_64(out.get(start..).unwrap_or_default());
     out.extend_from_slice(&checksum.to_be_bytes());
+}
+
+/// The namespace, or the database, that an operation concerns.
+fn place(operation: &Operation) -> &str {
+    match operation {
+        Operation::Command(command) => command.database().as_str(),
+        other => other.namespace().map_or("", Namespace::as_str),
+    }
 }
 
 /// Reads the bytes of one entry back. Whatever the bytes are, it returns.
@@ -160,18 +182,30 @@ fn read_envelope<'a>(bytes: &mut &'a [u8]) -> Result<Envelope<'a>, DecodeError> 
 
 fn read_operation(envelope: &Envelope<'_>, payload: &[u8]) -> Result<Operation, DecodeError> {
     let kind = Kind::from_code(envelope.kind).ok_or(DecodeError::Kind { code: envelope.kind })?;
-    let ns = || {
-        let text = std::str::from_utf8(envelope.ns).map_err(|_| DecodeError::Envelope)?;
-        Ok::<_, DecodeError>(Namespace::new(text)?)
-    };
+    let text = || std::str::from_utf8(envelope.ns).map_err(|_| DecodeError::Envelope);
+    let ns = || Ok::<_, DecodeError>(Namespace::new(text()?)?);
     match kind {
         Kind::Insert => Ok(Operation::Insert { ns: ns()?, document: Document::from_bytes(payload.to_vec())? }),
         Kind::Update => Ok(Operation::Update { ns: ns()?, document: Document::from_bytes(payload.to_vec())? }),
         Kind::Delete => Ok(Operation::Delete { ns: ns()?, id: read_id(payload)? }),
+        Kind::Patch => {
+            let (id, diff) = payload.split_at_checked(framed_length(payload)?).ok_or(DecodeError::Payload)?;
+            Ok(Operation::Patch { ns: ns()?, id: read_id(id)?, diff: Diff::from_bytes(diff.to_vec())? })
+        }
+        Kind::Command => {
+            let document = RawDocument::from_bytes(payload).map_err(|_| DecodeError::Payload)?;
+            Ok(Operation::Command(Command::parse(DatabaseName::new(text()?)?, document)?))
+        }
         Kind::Noop | Kind::NewTerm if !payload.is_empty() || !envelope.ns.is_empty() => Err(DecodeError::Payload),
         Kind::Noop => Ok(Operation::Noop),
         Kind::NewTerm => Ok(Operation::NewTerm),
     }
+}
+
+/// How many bytes the document at the front says that it has.
+fn framed_length(bytes: &[u8]) -> Result<usize, DecodeError> {
+    let length = bytes.first_chunk().map(|four| i32::from_le_bytes(*four));
+    length.and_then(|length| usize::try_from(length).ok()).ok_or(DecodeError::Payload)
 }
 
 fn read_id(payload: &[u8]) -> Result<DocId, DecodeError> {

@@ -9,6 +9,7 @@ use crate::{
     element::Elements,
     excerpt::EXCERPT_BYTES_MAX,
     limits::{DOCUMENT_BYTES_MAX, DOCUMENT_DEPTH_MAX},
+    prepare::id_first,
     raw_check,
 };
 
@@ -68,6 +69,21 @@ impl Document {
         Ok(Self(raw))
     }
 
+    /// [`Document::new`] on a document whose `_id` may be anywhere: it is moved to the front, as a server does when
+    /// it stores what a pipeline has made.
+    ///
+    /// # Errors
+    /// As for [`Document::new`]; [`DocumentError::IdNotFirst`] when there is no `_id`.
+    pub fn with_id_first(raw: &RawDocument) -> Result<Self, DocumentError> {
+        raw_check::check(raw.as_bytes())?;
+        let mut ids = Elements::of(raw).filter(|field| field.name == "_id");
+        let id = ids.next().ok_or(DocumentError::IdNotFirst)?;
+        if ids.next().is_some() {
+            return Err(DocumentError::IdTwice);
+        }
+        Self::from_bytes(id_first(raw.to_owned(), id.value))
+    }
+
     /// [`Document::new`] on bytes that are not yet known to be framed as a document.
     ///
     /// # Errors
@@ -108,5 +124,28 @@ impl fmt::Debug for Document {
             return fmt::Debug::fmt(&self.0, f);
         }
         write!(f, "Document({} bytes)", self.as_bytes().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bson::{doc, rawdoc};
+
+    use super::*;
+
+    #[test]
+    fn an_id_is_moved_to_the_front_and_nothing_else_moves() {
+        let moved = Document::with_id_first(&rawdoc! { "front": 1, "a": { "_id": 2 }, "_id": "x", "z": 1 }).unwrap();
+        assert_eq!(moved.as_raw(), &*rawdoc! { "_id": "x", "front": 1, "a": { "_id": 2 }, "z": 1 });
+        let there = rawdoc! { "_id": 1, "a": 1 };
+        assert_eq!(Document::with_id_first(&there).unwrap().into_raw(), there);
+    }
+
+    #[test]
+    fn a_document_with_no_id_or_with_two_is_refused_wherever_they_are() {
+        assert_eq!(Document::with_id_first(&rawdoc! { "a": 1 }), Err(DocumentError::IdNotFirst));
+        let mut twice = bson::serialize_to_raw_document_buf(&doc! { "a": 1, "_id": 2 }).unwrap();
+        twice.append(bson::raw::cstr!("_id"), 3);
+        assert_eq!(Document::with_id_first(&twice), Err(DocumentError::IdTwice));
     }
 }

@@ -5,7 +5,8 @@ use std::future::Future;
 
 use crate::{
     batch::Batch,
-    checkpoint::{Checkpoint, Stop},
+    catalog::Collection,
+    checkpoint::{Checkpoint, Resume, Stop},
     digest::NamespaceDigest,
     doc_id::DocId,
     document::Document,
@@ -22,6 +23,23 @@ pub struct Applied {
     pub changed: u64,
     /// Changes that were found to be applied already, by a run that was cut off.
     pub repeated: u64,
+}
+
+/// About how large a collection is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Documents.
+    pub documents: u64,
+    /// Bytes of documents; zero where that is not known.
+    pub bytes: u64,
+}
+
+impl Size {
+    /// Adds another one.
+    pub(crate) fn add(&mut self, more: Self) {
+        self.documents = self.documents.saturating_add(more.documents);
+        self.bytes = self.bytes.saturating_add(more.bytes);
+    }
 }
 
 /// The documents of a node, and how far they have come.
@@ -46,13 +64,23 @@ pub trait Documents: Send + Sync {
     /// (see [`Namespace`]) are left out.
     fn namespaces(&self) -> impl Future<Output = Result<Vec<Namespace>, StoreError>> + Send;
 
+    /// All collections and views with their options and indexes, in the order of their names. Those that
+    /// are never replicated are left out; one that is as its first document has made it may be.
+    fn collections(&self) -> impl Future<Output = Result<Vec<Collection>, StoreError>> + Send;
+
+    /// About how large a collection is, without a look at its documents; nothing when it is not there.
+    fn size(&self, ns: &Namespace) -> impl Future<Output = Result<Size, StoreError>> + Send;
+
     /// The digest of the documents that a namespace holds, kept or computed.
     fn digest(&self, ns: &Namespace) -> impl Future<Output = Result<NamespaceDigest, StoreError>> + Send;
 
     /// The checkpoint; `None` when nothing was ever applied.
     fn checkpoint(&self) -> impl Future<Output = Result<Option<Checkpoint>, StoreError>> + Send;
 
-    /// Applies a batch and moves the checkpoint to its last entry.
+    /// What stands beside the checkpoint; the default when nothing does.
+    fn resume(&self) -> impl Future<Output = Result<Resume, StoreError>> + Send;
+
+    /// Applies a batch and moves the checkpoint, with what stands beside it, to its last entry.
     ///
     /// # To ensure correctness
     /// - Before anything is written: the stored checkpoint is the batch's `log` and `after` (no
@@ -69,6 +97,13 @@ pub trait Documents: Send + Sync {
     ///   index it is about to write: see [`Documents::unfinished`]. It applies such a window again
     ///   as strictly as the repetition allows: a document to insert may be there if it is byte
     ///   for byte the one to insert, one to delete may be gone; anything else is drift as ever.
+    /// - A patch is applied to the document as it was before the batch, also when a window is applied
+    ///   again; one that does not fit is [`Fault::Misfit`](crate::store_error::Fault).
+    /// - A batch with a [command](Batch::command) runs it; each can be run again. What it makes of
+    ///   documents and collections, another read finds: [`Documents::collections`], [`Documents::scan`].
+    ///   A rename onto what is there and may not go, and a view in the place of a collection with documents,
+    ///   are [`Fault::Occupied`](crate::store_error::Fault).
+    /// - A view has no documents: a batch that puts some into one is refused.
     /// - An earlier [`Stop`] is forgotten when the checkpoint moves.
     fn apply(&self, batch: &Batch, owner: OwnerId) -> impl Future<Output = Result<Applied, StoreError>> + Send;
 

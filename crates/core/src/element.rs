@@ -25,6 +25,16 @@ pub(crate) struct RawValueBuf {
     bytes: Box<[u8]>,
 }
 
+impl Element<'_> {
+    /// Appends the field to the content of a document.
+    pub(crate) fn write(self, out: &mut Vec<u8>) {
+        out.push(self.value.kind as u8);
+        out.extend_from_slice(self.name.as_bytes());
+        out.push(0);
+        out.extend_from_slice(self.value.bytes);
+    }
+}
+
 impl RawValueBuf {
     pub(crate) fn as_raw(&self) -> RawValue<'_> {
         RawValue { kind: self.kind, bytes: &self.bytes }
@@ -93,6 +103,17 @@ pub(crate) fn split_c_string(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let end = bytes.iter().position(|byte| *byte == 0)?;
     let (name, rest) = bytes.split_at_checked(end)?;
     Some((std::str::from_utf8(name).ok()?, rest.get(1..)?))
+}
+
+/// Appends a document or array: its length, what `content` appends, and its end.
+pub(crate) fn framed<R>(out: &mut Vec<u8>, content: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    let start = out.len();
+    out.extend([0; 4]);
+    let result = content(out);
+    out.push(0);
+    let length = u32::try_from(out.len() - start).unwrap_or(u32::MAX);
+    out.iter_mut().skip(start).zip(length.to_le_bytes()).for_each(|(byte, of_length)| *byte = of_length);
+    result
 }
 
 /// The length that stands in front of some values.

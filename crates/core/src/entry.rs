@@ -2,6 +2,8 @@
 
 use crate::{
     clock::OpTime,
+    command::Command,
+    diff::Diff,
     doc_id::DocId,
     document::Document,
     hash::{Hash, Hasher},
@@ -27,6 +29,16 @@ pub enum Operation {
         /// The whole document after the update.
         document: Document,
     },
+    /// A document that existed has a new content, told as its difference to the one before: by feeds
+    /// of servers that keep no images. A target makes an image of it.
+    Patch {
+        /// Where.
+        ns: Namespace,
+        /// Which.
+        id: DocId,
+        /// What changes.
+        diff: Diff,
+    },
     /// A document that existed is gone.
     Delete {
         /// Where.
@@ -34,6 +46,8 @@ pub enum Operation {
         /// Which.
         id: DocId,
     },
+    /// Collections or indexes change. It stands alone in its batch.
+    Command(Command),
     /// Nothing; it only moves the head.
     Noop,
     /// A new primary begins: the only entry that may raise the term, by exactly one.
@@ -47,8 +61,12 @@ pub enum Kind {
     Insert,
     /// [`Operation::Update`], stored as `u`.
     Update,
+    /// [`Operation::Patch`], stored as `p`.
+    Patch,
     /// [`Operation::Delete`], stored as `d`.
     Delete,
+    /// [`Operation::Command`], stored as `c`.
+    Command,
     /// [`Operation::Noop`], stored as `n`.
     Noop,
     /// [`Operation::NewTerm`], stored as `t`.
@@ -56,12 +74,14 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The one-letter code: MongoDB's own `i`, `u`, `d` and `n`, and `t` for a new term.
+    /// The one-letter code: MongoDB's own `i`, `u`, `d`, `c` and `n`; `p` for a patch, and `t` for a new term.
     pub fn code(self) -> u8 {
         match self {
             Self::Insert => b'i',
             Self::Update => b'u',
+            Self::Patch => b'p',
             Self::Delete => b'd',
+            Self::Command => b'c',
             Self::Noop => b'n',
             Self::NewTerm => b't',
         }
@@ -72,11 +92,18 @@ impl Kind {
         match code {
             b'i' => Some(Self::Insert),
             b'u' => Some(Self::Update),
+            b'p' => Some(Self::Patch),
             b'd' => Some(Self::Delete),
+            b'c' => Some(Self::Command),
             b'n' => Some(Self::Noop),
             b't' => Some(Self::NewTerm),
             _ => None,
         }
+    }
+
+    /// Whether an entry of this kind is a batch of its own.
+    pub fn stands_alone(self) -> bool {
+        matches!(self, Self::Command | Self::NewTerm)
     }
 }
 
@@ -86,17 +113,21 @@ impl Operation {
         match self {
             Self::Insert { .. } => Kind::Insert,
             Self::Update { .. } => Kind::Update,
+            Self::Patch { .. } => Kind::Patch,
             Self::Delete { .. } => Kind::Delete,
+            Self::Command(_) => Kind::Command,
             Self::Noop => Kind::Noop,
             Self::NewTerm => Kind::NewTerm,
         }
     }
 
-    /// The namespace, if it touches one.
+    /// The namespace of the document that it touches, if it touches one.
     pub fn namespace(&self) -> Option<&Namespace> {
         match self {
-            Self::Insert { ns, .. } | Self::Update { ns, .. } | Self::Delete { ns, .. } => Some(ns),
-            Self::Noop | Self::NewTerm => None,
+            Self::Insert { ns, .. } | Self::Update { ns, .. } | Self::Patch { ns, .. } | Self::Delete { ns, .. } => {
+                Some(ns)
+            }
+            Self::Command(_) | Self::Noop | Self::NewTerm => None,
         }
     }
 
@@ -104,8 +135,8 @@ impl Operation {
     pub fn doc_id(&self) -> Option<DocId> {
         match self {
             Self::Insert { document, .. } | Self::Update { document, .. } => Some(document.id()),
-            Self::Delete { id, .. } => Some(id.clone()),
-            Self::Noop | Self::NewTerm => None,
+            Self::Patch { id, .. } | Self::Delete { id, .. } => Some(id.clone()),
+            Self::Command(_) | Self::Noop | Self::NewTerm => None,
         }
     }
 }
@@ -210,7 +241,9 @@ impl Entry {
         OVERHEAD
             + match &self.operation {
                 Operation::Insert { document, .. } | Operation::Update { document, .. } => document.as_bytes().len(),
+                Operation::Patch { id, diff, .. } => id.key().len() + diff.as_bytes().len(),
                 Operation::Delete { id, .. } => id.key().len(),
+                Operation::Command(command) => command.as_raw().as_bytes().len(),
                 Operation::Noop | Operation::NewTerm => 0,
             }
     }
@@ -233,6 +266,12 @@ fn chained_hash(prev: Hash, position: Position, optime: OpTime, op_id: OpId, ope
         }
         Operation::Delete { ns, id } => {
             hasher.sized(ns.as_str().as_bytes()).sized(id.to_raw_document().as_bytes());
+        }
+        Operation::Patch { ns, id, diff } => {
+            hasher.sized(ns.as_str().as_bytes()).sized(id.to_raw_document().as_bytes()).sized(diff.as_bytes());
+        }
+        Operation::Command(command) => {
+            hasher.sized(command.database().as_str().as_bytes()).sized(command.as_raw().as_bytes());
         }
         Operation::Noop | Operation::NewTerm => {}
     }

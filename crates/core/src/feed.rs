@@ -1,10 +1,12 @@
 //! [`Feed`]: the trait of something that yields entries in order, and the feed of a managed oplog.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use crate::{
-    batch::{Batch, BatchError},
-    checkpoint::Checkpoint,
+    batch::{Batch, BatchError, Taken},
+    checkpoint::{Checkpoint, Token},
+    clock::OpTime,
+    document::Document,
     entry::Entry,
     ids::LogId,
     limits::Limits,
@@ -25,23 +27,97 @@ pub struct Fetch {
     pub floor: Anchor,
 }
 
+impl Fetch {
+    /// The optime of the first entry, if there is one.
+    pub(crate) fn next(&self) -> Option<OpTime> {
+        self.batch.as_ref()?.entries().first().map(Entry::optime)
+    }
+}
+
 /// Yields the entries of one source in order.
 pub trait Feed: Send + Sync {
     /// The next batch after `checkpoint` (after the first entry that the source ever had if
-    /// `None`), within `limits`.
+    /// `None`), within `limits`. `token` is the one of the batch that led to the checkpoint.
     ///
     /// # To ensure correctness
     /// - Before anything is returned, the entry at the checkpoint is compared with what the
     ///   source holds there now. Gone, different, or beyond the head is an error.
-    /// - It does not wait for entries to come.
+    /// - A transaction is not cut, as far as [`Batch::take`] says.
+    /// - It does not wait for entries to come. But with [`usize::MAX`] as the bound of bytes a batch is
+    ///   asked for that was begun before: all `entries_max` entries are yielded if the source holds
+    ///   them, however long they take to be read, and they are the same as before.
     fn fetch(
         &self,
         checkpoint: Option<Checkpoint>,
+        token: Option<&Token>,
         limits: Limits,
     ) -> impl Future<Output = Result<Fetch, FeedError>> + Send;
 
     /// Tells the source how far a replica has come, so that it keeps what the replica still needs.
     fn acknowledge(&self, replica: &str, at: &Anchor) -> impl Future<Output = Result<(), FeedError>> + Send;
+
+    /// Completes when a fetch may yield something behind `at` that it did not yield before; never,
+    /// where nobody tells. Its failures are the next fetch's to tell.
+    fn changed(&self, at: &Anchor) -> impl Future<Output = ()> + Send;
+
+    /// The document that `entry`, a patch that does not fit the target's, has left at the source;
+    /// [`Image::Unknown`] when the source can no longer tell.
+    fn image(&self, entry: &Entry) -> impl Future<Output = Result<Image, FeedError>> + Send;
+}
+
+impl<F: Feed> Feed for &F {
+    fn fetch(
+        &self,
+        checkpoint: Option<Checkpoint>,
+        token: Option<&Token>,
+        limits: Limits,
+    ) -> impl Future<Output = Result<Fetch, FeedError>> + Send {
+        (**self).fetch(checkpoint, token, limits)
+    }
+
+    fn acknowledge(&self, replica: &str, at: &Anchor) -> impl Future<Output = Result<(), FeedError>> + Send {
+        (**self).acknowledge(replica, at)
+    }
+
+    fn changed(&self, at: &Anchor) -> impl Future<Output = ()> + Send {
+        (**self).changed(at)
+    }
+
+    fn image(&self, entry: &Entry) -> impl Future<Output = Result<Image, FeedError>> + Send {
+        (**self).image(entry)
+    }
+}
+
+impl<F: Feed> Feed for Arc<F> {
+    fn fetch(
+        &self,
+        checkpoint: Option<Checkpoint>,
+        token: Option<&Token>,
+        limits: Limits,
+    ) -> impl Future<Output = Result<Fetch, FeedError>> + Send {
+        (**self).fetch(checkpoint, token, limits)
+    }
+
+    fn acknowledge(&self, replica: &str, at: &Anchor) -> impl Future<Output = Result<(), FeedError>> + Send {
+        (**self).acknowledge(replica, at)
+    }
+
+    fn changed(&self, at: &Anchor) -> impl Future<Output = ()> + Send {
+        (**self).changed(at)
+    }
+
+    fn image(&self, entry: &Entry) -> impl Future<Output = Result<Image, FeedError>> + Send {
+        (**self).image(entry)
+    }
+}
+
+/// What a source knows about a document at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Image {
+    /// It was this, or was not there.
+    Known(Option<Document>),
+    /// Nothing.
+    Unknown,
 }
 
 /// The feed of a managed oplog: reads the log of a store.
@@ -49,12 +125,20 @@ pub trait Feed: Send + Sync {
 pub struct OplogFeed<L> {
     source: L,
     node: String,
+    /// Whether the log holds transactions of several entries.
+    transactions: bool,
 }
 
 impl<L: Log> OplogFeed<L> {
     /// The feed of the log that `source` holds; `node` is its name, for messages.
     pub fn new(source: L, node: impl Into<String>) -> Self {
-        Self { source, node: node.into() }
+        Self { source, node: node.into(), transactions: false }
+    }
+
+    /// The same for a log that others have written, with transactions of several entries.
+    #[must_use]
+    pub fn with_transactions(self) -> Self {
+        Self { transactions: true, ..self }
     }
 
     async fn ends(&self) -> Result<LogEnds, FeedError> {
@@ -65,12 +149,34 @@ impl<L: Log> OplogFeed<L> {
     /// The first batch after `after`, or what is wrong with the entries that were read.
     async fn next_batch(
         &self,
-        log: LogId,
+        ends: &LogEnds,
         after: &Anchor,
         limits: Limits,
     ) -> Result<Result<Option<Batch>, BatchError>, FeedError> {
-        let entries = self.entries_after(after, limits).await?;
-        Ok(Batch::split(log, *after, entries, limits).map(|batches| batches.into_iter().next()))
+        // Copies of one feed that were begun at different times have the same id. Before the first entry nothing
+        // but its time tells them apart.
+        if after.position.index == 0 && ends.floor.position.index == 0 && ends.floor != *after {
+            return Err(FeedError::Diverged { at: after.position });
+        }
+        if !self.transactions {
+            let entries = self.entries_after(after, limits).await?;
+            return Ok(Batch::split(ends.log, *after, entries, limits).map(|batches| batches.into_iter().next()));
+        }
+        // One more entry tells whether the last transaction is there to its end.
+        let mut window = Limits { entries_max: limits.entries_max.saturating_add(1), ..limits };
+        loop {
+            let entries = self.entries_after(after, window).await?;
+            let more = entries.last().is_some_and(|last| last.position().index < ends.head.position.index);
+            match Batch::take(ends.log, *after, entries, limits, more) {
+                Ok(Taken::Batch(batch)) => return Ok(Ok(Some(batch))),
+                Ok(Taken::Nothing) => return Ok(Ok(None)),
+                Ok(Taken::Incomplete) => {
+                    window.entries_max = window.entries_max.saturating_mul(2);
+                    window.bytes_max = window.bytes_max.saturating_mul(2);
+                }
+                Err(error) => return Ok(Err(error)),
+            }
+        }
     }
 
     /// The entries that follow `after`, once what stands at `after` is known to be unchanged.
@@ -124,7 +230,12 @@ impl<L: Log> OplogFeed<L> {
 }
 
 impl<L: Log> Feed for OplogFeed<L> {
-    async fn fetch(&self, checkpoint: Option<Checkpoint>, limits: Limits) -> Result<Fetch, FeedError> {
+    async fn fetch(
+        &self,
+        checkpoint: Option<Checkpoint>,
+        _token: Option<&Token>,
+        limits: Limits,
+    ) -> Result<Fetch, FeedError> {
         let ends = self.ends().await?;
         let after = match checkpoint {
             Some(Checkpoint { log, .. }) if log != ends.log => {
@@ -133,11 +244,11 @@ impl<L: Log> Feed for OplogFeed<L> {
             Some(checkpoint) => checkpoint.anchor,
             None => Entry::origin(ends.log),
         };
-        let batch = match self.next_batch(ends.log, &after, limits).await? {
+        let batch = match self.next_batch(&ends, &after, limits).await? {
             Ok(batch) => batch,
             // Read once more before a log is called damaged.
             Err(_) => self
-                .next_batch(ends.log, &after, limits)
+                .next_batch(&ends, &after, limits)
                 .await?
                 .map_err(|source| FeedError::Broken { after: after.position, source })?,
         };
@@ -149,6 +260,15 @@ impl<L: Log> Feed for OplogFeed<L> {
     async fn acknowledge(&self, replica: &str, at: &Anchor) -> Result<(), FeedError> {
         let acknowledgement = Acknowledgement { replica: replica.to_owned(), at: *at };
         Ok(self.source.acknowledge(&acknowledgement).await?)
+    }
+
+    async fn changed(&self, at: &Anchor) {
+        self.source.appended(at.position.index).await;
+    }
+
+    async fn image(&self, _entry: &Entry) -> Result<Image, FeedError> {
+        // A managed oplog has full images; whoever fills another one knows where to ask.
+        std::future::ready(Ok(Image::Unknown)).await
     }
 }
 
@@ -165,9 +285,15 @@ pub enum FeedError {
         /// The source.
         source_node: String,
     },
+    /// What is to keep the source's changes has none yet.
+    #[error("{spool} holds nothing yet: it is being filled from the source")]
+    NotFilled {
+        /// The spool.
+        spool: String,
+    },
     /// The checkpoint belongs to another log.
     #[error(
-        "the checkpoint follows log {followed}, and the source holds log {found}: this replica was synced from another primary; sync it anew or correct the configuration"
+        "the checkpoint follows log {followed}, and the source holds log {found}: this replica was synced from another primary; sync it anew with `oplogsync resync NODE --confirm NODE`, or correct the configuration"
     )]
     ForeignLog {
         /// The log that the checkpoint follows.
@@ -177,7 +303,7 @@ pub enum FeedError {
     },
     /// The entries after the checkpoint are trimmed away.
     #[error(
-        "too stale: the source has trimmed its oplog up to {floor}, the checkpoint is at {checkpoint}: sync the replica anew"
+        "too stale: the source has trimmed its oplog up to {floor}, the checkpoint is at {checkpoint}: sync the replica anew with `oplogsync resync NODE --confirm NODE`"
     )]
     TooStale {
         /// The checkpoint.
@@ -187,7 +313,7 @@ pub enum FeedError {
     },
     /// The source holds another entry where the checkpoint stands.
     #[error(
-        "diverged: the source holds another entry at {at} than the one that was applied: it was restored or rewritten; compare with `oplogsync verify`, then sync the replica anew"
+        "diverged: the source holds another entry at {at} than the one that was applied: it was restored or rewritten, or is a spool that was begun later; compare with `oplogsync verify`, then sync the replica anew with `oplogsync resync NODE --confirm NODE`"
     )]
     Diverged {
         /// The checkpoint.
@@ -195,13 +321,57 @@ pub enum FeedError {
     },
     /// The source's newest entry is older than the checkpoint.
     #[error(
-        "the source went back in time: its head is {head}, the checkpoint is at {checkpoint}: it lost entries or was restored; compare with `oplogsync verify`, then sync the replica anew"
+        "the source went back in time: its head is {head}, the checkpoint is at {checkpoint}: it lost entries or was restored; compare with `oplogsync verify`, then sync the replica anew with `oplogsync resync NODE --confirm NODE`"
     )]
     WentBack {
         /// The checkpoint.
         checkpoint: Position,
         /// The head of the source.
         head: Position,
+    },
+    /// The source's own history no longer reaches back to where the feed would go on.
+    #[error(
+        "too stale: the oplog of {source_node} no longer reaches back to {since}: sync the replica anew with `oplogsync resync NODE --confirm NODE`, and give the source a larger oplog, or the feed a spool"
+    )]
+    HistoryLost {
+        /// The source.
+        source_node: String,
+        /// The optime of the checkpoint.
+        since: OpTime,
+    },
+    /// The feed goes on from another source than the one that the checkpoint was reached with.
+    #[error(
+        "{source_node} is not the source that was followed: {what}: correct the uri, or sync the replica anew with `oplogsync resync NODE --confirm NODE`"
+    )]
+    OtherSource {
+        /// The source.
+        source_node: String,
+        /// What is different.
+        what: String,
+    },
+    /// The source no longer is where it was: what it held at the checkpoint it does not hold now.
+    #[error(
+        "{source_node} went back in time: {what}: it was restored from a backup, or lost writes; compare with `oplogsync verify`, then sync the replica anew with `oplogsync resync NODE --confirm NODE`"
+    )]
+    Rewound {
+        /// The source.
+        source_node: String,
+        /// How it shows.
+        what: String,
+    },
+    /// The checkpoint was reached through something else that keeps what the source tells.
+    #[error(
+        "the checkpoint was not reached by the change stream of {source_node}: put the `[feed] spool` back that it was reached with, or sync the replica anew with `oplogsync resync NODE --confirm NODE`"
+    )]
+    NoToken {
+        /// The source.
+        source_node: String,
+    },
+    /// The feed has no beginning that a target without a checkpoint could start from.
+    #[error("{source_node} tells changes only, not what was before them: the replica needs an initial sync first")]
+    NoBeginning {
+        /// The source.
+        source_node: String,
     },
     /// The log is not what a log must be.
     #[error("the source's log is damaged after {after}: restore the source from a backup, its documents and its log")]
@@ -219,7 +389,9 @@ impl FeedError {
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Broken { .. } => true,
-            Self::Store(error) => matches!(error.fault(), Fault::Corrupt | Fault::Incompatible),
+            Self::Store(error) => {
+                matches!(error.fault(), Fault::Corrupt | Fault::Incompatible | Fault::Unreplicable { .. })
+            }
             _ => false,
         }
     }

@@ -7,6 +7,16 @@ pub const DOCUMENT_BYTES_MAX: usize = 16 * 1024 * 1024 - 64 * 1024;
 /// Deepest nesting of a document; the document itself is level 1. MongoDB's own limit.
 pub const DOCUMENT_DEPTH_MAX: usize = 100;
 
+/// Largest diff of an update in bytes: more than a document, because a diff has more around the
+/// same values, and little enough that the entry that carries it still is a document.
+pub const DIFF_BYTES_MAX: usize = DOCUMENT_BYTES_MAX + 32 * 1024;
+
+/// Deepest nesting of a diff: that of a document, and the section around a field of the innermost.
+pub const DIFF_DEPTH_MAX: usize = DOCUMENT_DEPTH_MAX + 1;
+
+/// Most items of an array that a diff may speak of. No document has room for more.
+pub const ARRAY_ITEMS_MAX: usize = 2_000_000;
+
 /// How much one batch may hold, in entries and in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

@@ -101,6 +101,10 @@ pub trait Log: Send + Sync {
     /// Remembers, durably, how far a replica has come. Registers it the first time.
     fn acknowledge(&self, acknowledgement: &Acknowledgement) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// Completes when the log may have an entry beyond index `index` that it did not have when it was
+    /// last read, at once if it has; never, where nobody tells.
+    fn appended(&self, index: u64) -> impl Future<Output = ()> + Send;
+
     /// All registered replicas and their progress, ordered by name.
     fn acknowledgements(&self) -> impl Future<Output = Result<Vec<Acknowledgement>, StoreError>> + Send;
 }

@@ -1,22 +1,29 @@
 //! [`MemoryStore`]: the reference store, kept as simple as it can be: the executable
-//! specification of [`Log`], [`Documents`] and [`Leases`] that the real stores are compared with.
+//! specification of all traits of stores that the real ones are compared with.
 
+mod catalog;
+mod copy;
 mod log;
+mod spool;
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use bson::RawDocumentBuf;
+use tokio::sync::Notify;
+
 use self::log::MemoryLog;
 use crate::{
     apply::Existence,
     batch::{Batch, Change},
-    checkpoint::{Checkpoint, Stop},
+    catalog::Collection,
+    checkpoint::{Checkpoint, Resume, Stop},
     digest::NamespaceDigest,
     doc_id::DocId,
     document::Document,
-    documents::{Applied, Documents},
+    documents::{Applied, Documents, Size},
     entry::Entry,
     ids::{LogId, OpId, OwnerId},
     lease::{Lease, LeaseName, Leases},
@@ -32,14 +39,20 @@ use crate::{
 pub struct MemoryStore {
     node: Arc<str>,
     state: Arc<Mutex<State>>,
+    appended: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     log: Option<MemoryLog>,
+    /// What stands beside the log's head if the log is a copy of another one.
+    captured: Option<Resume>,
     acknowledgements: BTreeMap<String, Anchor>,
     collections: BTreeMap<Namespace, BTreeMap<DocId, Document>>,
+    catalog: BTreeMap<Namespace, Collection>,
     checkpoint: Option<Checkpoint>,
+    resume: Resume,
+    notes: BTreeMap<String, RawDocumentBuf>,
     stop: Option<Stop>,
     leases: BTreeMap<LeaseName, Lease>,
 }
@@ -47,7 +60,7 @@ struct State {
 impl MemoryStore {
     /// An empty store; its errors name `node`.
     pub fn new(node: &str) -> Self {
-        Self { node: node.into(), state: Arc::default() }
+        Self { node: node.into(), state: Arc::default(), appended: Arc::default() }
     }
 
     /// No method panics while it holds the lock, so that there is nothing to be poisoned.
@@ -83,7 +96,9 @@ impl MemoryStore {
 
 impl Log for MemoryStore {
     async fn create_log(&self, log: LogId) -> Result<LogEnds, StoreError> {
-        Ok(self.state().log.get_or_insert_with(|| MemoryLog::new(log)).ends())
+        let mut state = self.state();
+        state.refuse_captured().map_err(|fault| self.error(format!("create the log {log}"), fault))?;
+        Ok(state.log.get_or_insert_with(|| MemoryLog::new(log, Entry::origin(log))).ends())
     }
 
     async fn log_ends(&self) -> Result<Option<LogEnds>, StoreError> {
@@ -91,9 +106,22 @@ impl Log for MemoryStore {
     }
 
     async fn append(&self, entries: &[Entry]) -> Result<Appended, StoreError> {
-        match &mut self.state().log {
+        let mut state = self.state();
+        state.refuse_captured().map_err(|fault| self.error("append to the log", fault))?;
+        let appended = match &mut state.log {
             Some(log) => Ok(log.append(entries)),
             None => Err(self.error("append to a log that was not created", Fault::Defect)),
+        };
+        self.appended.notify_waiters();
+        appended
+    }
+
+    async fn appended(&self, index: u64) {
+        // Listening before looking, so that nothing comes in between.
+        let appended = self.appended.notified();
+        let head = self.state().log.as_ref().map_or(0, |log| log.ends().head.position.index);
+        if head <= index {
+            appended.await;
         }
     }
 
@@ -141,6 +169,19 @@ impl Documents for MemoryStore {
         Ok(self.state().collections.keys().cloned().collect())
     }
 
+    async fn collections(&self) -> Result<Vec<Collection>, StoreError> {
+        Ok(self.state().catalog.values().cloned().collect())
+    }
+
+    async fn size(&self, ns: &Namespace) -> Result<Size, StoreError> {
+        let mut size = Size::default();
+        for document in self.state().collections.get(ns).into_iter().flat_map(BTreeMap::values) {
+            size.documents += 1;
+            size.bytes += document.as_bytes().len() as u64;
+        }
+        Ok(size)
+    }
+
     async fn digest(&self, ns: &Namespace) -> Result<NamespaceDigest, StoreError> {
         let mut digest = NamespaceDigest::default();
         for document in self.state().collections.get(ns).into_iter().flat_map(BTreeMap::values) {
@@ -153,23 +194,32 @@ impl Documents for MemoryStore {
         Ok(self.state().checkpoint)
     }
 
+    async fn resume(&self) -> Result<Resume, StoreError> {
+        Ok(self.state().resume.clone())
+    }
+
     async fn apply(&self, batch: &Batch, owner: OwnerId) -> Result<Applied, StoreError> {
         let range = format!("apply entries {}..={}", batch.after().next_index(), batch.last().position.index);
         let error = |fault| self.error(range.as_str(), fault);
-        let changes = batch.fold().map_err(|contradiction| {
-            let (ns, id) = (contradiction.ns.clone(), contradiction.id.clone());
-            let (needs, index) = (contradiction.needs, contradiction.position.index);
-            error(Fault::Drift { ns, id, needs, index }).because(contradiction)
-        })?;
+        let mut changes = batch.fold().map_err(|found| error(Fault::from(&found)).because(found))?;
         let mut state = self.state();
         state.check_checkpoint(batch).map_err(error)?;
-        state.check_owner(owner).map_err(error)?;
+        state.check_owner(LeaseName::Documents, owner).map_err(error)?;
         state.check_drift(&changes).map_err(error)?;
+        state.check_views(&changes).map_err(error)?;
+        for change in &mut changes {
+            let current = state.document(&change.ns, &change.id);
+            change.resolve(current).map_err(|unfit| error(Fault::from(&unfit)).because(unfit))?;
+        }
         let applied = Applied { changed: changes.len() as u64, repeated: 0 };
         for change in changes {
             state.put(&change.ns, change.id, change.after);
         }
+        if let Some(action) = batch.command() {
+            state.run(&action).map_err(error)?;
+        }
         state.checkpoint = Some(Checkpoint { log: batch.log(), anchor: batch.last() });
+        state.resume = batch.resume();
         state.stop = None;
         Ok(applied)
     }
@@ -232,23 +282,25 @@ impl State {
         if follows { Ok(()) } else { Err(Fault::CheckpointMoved { found: found.anchor.position }) }
     }
 
-    fn check_owner(&self, owner: OwnerId) -> Result<(), Fault> {
-        match self.leases.get(&LeaseName::Documents) {
+    fn check_owner(&self, name: LeaseName, owner: OwnerId) -> Result<(), Fault> {
+        match self.leases.get(&name) {
             Some(lease) if lease.owner == owner => Ok(()),
             Some(lease) => Err(Fault::Busy { holder: lease.holder.clone() }),
             None => Err(Fault::Busy { holder: "nobody".to_owned() }),
         }
     }
 
+    /// A view has no documents of its own.
+    fn check_views(&self, changes: &[Change]) -> Result<(), Fault> {
+        let is_refused = |change: &&Change| change.after.is_some() && self.is_view(&change.ns);
+        changes.iter().find(is_refused).map_or(Ok(()), |change| {
+            Err(Fault::Rejected { ns: change.ns.clone(), id: change.id.clone(), index: change.index })
+        })
+    }
+
     fn check_drift(&self, changes: &[Change]) -> Result<(), Fault> {
-        let drifted =
-            changes.iter().find(|change| Existence::of(self.document(&change.ns, &change.id)) != change.before);
-        match drifted {
-            None => Ok(()),
-            Some(Change { ns, id, before, index, .. }) => {
-                Err(Fault::Drift { ns: ns.clone(), id: id.clone(), needs: *before, index: *index })
-            }
-        }
+        let drift = |change: &Change| change.drift(Existence::of(self.document(&change.ns, &change.id)));
+        changes.iter().find_map(drift).map_or(Ok(()), Err)
     }
 }
 

@@ -51,14 +51,18 @@ impl Namespace {
     pub fn new(text: &str) -> Result<Self, NamespaceError> {
         let malformed = |rule| NamespaceError::Malformed { text: excerpt(text).into_owned(), rule };
         let (database, collection) = text.split_once('.').ok_or_else(|| malformed("it has no dot"))?;
-        if let Some(rule) = broken_database_rule(database).or_else(|| broken_collection_rule(collection)) {
+        if let Some(rule) = broken_database_rule(database) {
+            return Err(malformed(rule));
+        }
+        // Before the rest: what a server calls its own is its own business.
+        if let Some(owner) = forbidden_owner(database, collection) {
+            return Err(NamespaceError::Forbidden { text: excerpt(text).into_owned(), owner });
+        }
+        if let Some(rule) = broken_collection_rule(collection) {
             return Err(malformed(rule));
         }
         if text.len() > NAMESPACE_BYTES_MAX {
             return Err(malformed("it is longer than 255 bytes"));
-        }
-        if let Some(owner) = forbidden_owner(database, collection) {
-            return Err(NamespaceError::Forbidden { text: excerpt(text).into_owned(), owner });
         }
         let dot = u8::try_from(database.len()).map_err(|_| malformed("the database name is too long"))?;
         Ok(Self { full: text.into(), dot })
@@ -74,20 +78,26 @@ impl Namespace {
         self.full.split_at(usize::from(self.dot)).0
     }
 
+    /// The database, as a name of its own.
+    pub fn database_name(&self) -> DatabaseName {
+        DatabaseName(self.database().into())
+    }
+
     /// The collection, which may contain dots.
     pub fn collection(&self) -> &str {
         self.full.split_at(usize::from(self.dot) + 1).1
     }
 }
 
-/// The rule of MongoDB that `name` breaks as a database name, if it breaks one.
+/// The rule of MongoDB that `name` breaks as a database name, if it breaks one. A server on Windows has more
+/// of them, and says so itself.
 pub fn broken_database_rule(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         Some("the database name is empty")
     } else if name.len() > DATABASE_BYTES_MAX {
         Some("the database name is longer than 63 bytes")
-    } else if name.contains(['/', '\\', '.', ' ', '"', '$', '*', '<', '>', ':', '|', '?', '\0']) {
-        Some("the database name contains a character of /\\. \"$*<>:|? or NUL")
+    } else if name.contains(['/', '\\', '.', ' ', '"', '$', '\0']) {
+        Some("the database name contains a character of /\\. \"$ or NUL")
     } else {
         None
     }
@@ -96,8 +106,8 @@ pub fn broken_database_rule(name: &str) -> Option<&'static str> {
 fn broken_collection_rule(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         Some("the collection name is empty")
-    } else if name.starts_with('.') || name.ends_with('.') {
-        Some("the collection name starts or ends with a dot")
+    } else if name.starts_with('.') {
+        Some("the collection name starts with a dot")
     } else if name.contains(['$', '\0']) {
         Some("the collection name contains `$` or NUL")
     } else {
@@ -118,6 +128,60 @@ fn forbidden_owner(database: &str, collection: &str) -> Option<&'static str> {
         Some("`oplogsync.*` collections belong to oplogsync")
     } else {
         None
+    }
+}
+
+/// The name of a database that may be replicated: MongoDB's naming rules hold, and it belongs neither
+/// to the server nor to oplogsync. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DatabaseName(Arc<str>);
+
+impl DatabaseName {
+    /// Checks and takes a name.
+    ///
+    /// # Errors
+    /// [`NamespaceError`] names the rule that it breaks.
+    pub fn new(text: &str) -> Result<Self, NamespaceError> {
+        if let Some(rule) = broken_database_rule(text) {
+            return Err(NamespaceError::Malformed { text: excerpt(text).into_owned(), rule });
+        }
+        match forbidden_owner(text, "") {
+            Some(owner) => Err(NamespaceError::Forbidden { text: excerpt(text).into_owned(), owner }),
+            None => Ok(Self(text.into())),
+        }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The collection of this name in it.
+    ///
+    /// # Errors
+    /// As for [`Namespace::new`].
+    pub fn collection(&self, name: &str) -> Result<Namespace, NamespaceError> {
+        Namespace::new(&format!("{}.{name}", self.0))
+    }
+}
+
+impl FromStr for DatabaseName {
+    type Err = NamespaceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::new(text)
+    }
+}
+
+impl fmt::Display for DatabaseName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for DatabaseName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
     }
 }
 
@@ -154,16 +218,25 @@ mod tests {
     #[test]
     fn what_breaks_the_naming_rules_is_refused() {
         let long = format!("db.{}", "c".repeat(253));
-        for text in ["", "a", ".a", "a.", "a..b", "a.b.", "a b.c", "a$.c", "a.b$c", "a.b\0", "a/b.c", &long] {
+        for text in ["", "a", ".a", "a.", "a..b", "a b.c", "a$.c", "a.b$c", "a.b\0", "a/b.c", &long] {
             assert!(matches!(Namespace::new(text), Err(NamespaceError::Malformed { .. })), "{text:?}");
         }
         assert!(Namespace::new(&format!("db.{}", "c".repeat(252))).is_ok());
     }
 
     #[test]
+    fn what_a_server_takes_is_taken() {
+        for text in ["od:d.x", "a*<>|?b.x", "en.d.", "en.a..b", "en.a b", "en.a\tb"] {
+            let ns = Namespace::new(text).unwrap();
+            assert_eq!(format!("{}.{}", ns.database(), ns.collection()), text);
+        }
+    }
+
+    #[test]
     fn namespaces_of_the_server_and_our_own_are_refused() {
         for text in [
             "admin.users",
+            "admin.a$b",
             "Admin.users",
             "config.chunks",
             "local.oplog.rs",

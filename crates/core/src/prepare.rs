@@ -9,7 +9,7 @@ use crate::{
     clock::OpTime,
     doc_id::DocId,
     document::Document,
-    element::{Element, Elements, RawValue},
+    element::{Element, Elements, RawValue, framed},
     raw_check, sort_key,
     update::UpdateError,
 };
@@ -78,11 +78,15 @@ pub(crate) fn seal(document: Vec<u8>, now: OpTime) -> Result<Document, UpdateErr
         return Ok(Document::from_bytes(document)?);
     }
     let now = now.to_bson_bytes();
-    let stamped = |field: Element<'_>, bytes: &mut Vec<u8>| {
-        let value = if is_empty_timestamp(field) { &now } else { field.value.bytes };
-        append(field.name, field.value.kind, value, bytes);
-    };
-    Ok(Document::from_bytes(framed(|bytes| Elements::new(&document).for_each(|field| stamped(field, bytes))))?)
+    let now = RawValue { kind: ElementType::Timestamp, bytes: &now };
+    let mut stamped = Vec::with_capacity(document.len());
+    framed(&mut stamped, |out| {
+        for field in Elements::new(&document) {
+            let value = if is_empty_timestamp(field) { now } else { field.value };
+            Element { value, ..field }.write(out);
+        }
+    });
+    Ok(Document::from_bytes(stamped)?)
 }
 
 fn is_empty_timestamp(field: Element<'_>) -> bool {
@@ -101,32 +105,15 @@ fn check_id(id: Element<'_>) -> Result<(), UpdateError> {
 }
 
 /// The document with its `_id`, or else with this one, in front.
-fn id_first(document: RawDocumentBuf, or_else: RawValue<'_>) -> Vec<u8> {
+pub(crate) fn id_first(document: RawDocumentBuf, or_else: RawValue<'_>) -> Vec<u8> {
     if Elements::of(&document).next().is_some_and(|first| first.name == "_id") {
         return document.into_bytes();
     }
     let id = Elements::of(&document).find(|field| field.name == "_id").map_or(or_else, |field| field.value);
-    framed(|bytes| {
-        append("_id", id.kind, id.bytes, bytes);
-        for field in Elements::of(&document).filter(|field| field.name != "_id") {
-            append(field.name, field.value.kind, field.value.bytes, bytes);
-        }
-    })
-}
-
-/// A document with the fields that `content` appends.
-fn framed(content: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-    let mut bytes = vec![0; 4];
-    content(&mut bytes);
-    bytes.push(0);
-    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes();
-    bytes.iter_mut().zip(length).for_each(|(byte, of_length)| *byte = of_length);
-    bytes
-}
-
-fn append(name: &str, kind: ElementType, value: &[u8], bytes: &mut Vec<u8>) {
-    bytes.push(kind as u8);
-    bytes.extend_from_slice(name.as_bytes());
-    bytes.push(0);
-    bytes.extend_from_slice(value);
+    let mut moved = Vec::with_capacity(document.as_bytes().len());
+    framed(&mut moved, |out| {
+        Element { name: "_id", value: id }.write(out);
+        Elements::of(&document).filter(|field| field.name != "_id").for_each(|field| field.write(out));
+    });
+    moved
 }

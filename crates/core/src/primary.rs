@@ -1,5 +1,6 @@
 //! [`Primary`]: the one writer of a log.
 
+mod command;
 mod committer;
 mod current;
 mod evaluate;
@@ -15,10 +16,11 @@ use tokio::sync::{Mutex, Semaphore, oneshot};
 use self::committer::Committer;
 use crate::{
     batch::BatchError,
-    documents::Documents,
+    command::Action,
     host::Host,
     ids::{LogId, OpId, OwnerId},
-    lease::{LEASE_TERM, Leases},
+    initial_sync::SyncTarget,
+    lease::LEASE_TERM,
     limits::Limits,
     log::Log,
     position::Position,
@@ -166,11 +168,18 @@ struct Desk<S, H> {
     queue: std::sync::Mutex<VecDeque<Job>>,
 }
 
-/// A write that waits for its answer.
+/// What a caller wants done.
+#[derive(Debug, Clone)]
+enum Task {
+    Write(Write),
+    Command(Action),
+}
+
+/// A write or a command that waits for its answer.
 #[derive(Debug)]
 struct Job {
     op_id: OpId,
-    write: Write,
+    task: Task,
     /// Whether the log may hold it already.
     retried: bool,
     /// The index that its entry had, or was to have, in the last group; 0 when there was none.
@@ -182,7 +191,7 @@ struct Job {
 
 impl<S, H> Primary<S, H>
 where
-    S: Log + Documents + Leases + Clone,
+    S: Log + SyncTarget + Clone,
     H: Host,
 {
     /// Opens a node as a primary: takes its leases, creates its log if there is none, and rolls
@@ -206,7 +215,7 @@ where
     /// [`WriteError`] tells whether the write may have been done.
     pub async fn write(&self, write: Write) -> Result<Written, WriteError> {
         let op_id = OpId::from_bytes(self.desk.host.random());
-        self.queue_and_commit(op_id, write, false).await
+        self.queue_and_commit(op_id, Task::Write(write), false).await
     }
 
     /// Writes under a given operation id: if the log holds that operation already, nothing is
@@ -217,7 +226,26 @@ where
     /// # Errors
     /// As for [`Primary::write`].
     pub async fn write_once(&self, op_id: OpId, write: Write) -> Result<Written, WriteError> {
-        self.queue_and_commit(op_id, write, true).await
+        self.queue_and_commit(op_id, Task::Write(write), true).await
+    }
+
+    /// Changes collections or indexes, as a mongod would, and returns when that is durable in the log and
+    /// done on the primary itself. An index, and options, are tried on the primary before they are logged,
+    /// so that what a server refuses is refused here.
+    ///
+    /// # Errors
+    /// As for [`Primary::write`]. A TTL index is refused: what expires by it would expire beside the oplog.
+    pub async fn run(&self, action: Action) -> Result<Written, WriteError> {
+        let op_id = OpId::from_bytes(self.desk.host.random());
+        self.queue_and_commit(op_id, Task::Command(action), false).await
+    }
+
+    /// The same under a given operation id, as [`Primary::write_once`].
+    ///
+    /// # Errors
+    /// As for [`Primary::run`].
+    pub async fn run_once(&self, op_id: OpId, action: Action) -> Result<Written, WriteError> {
+        self.queue_and_commit(op_id, Task::Command(action), true).await
     }
 
     /// Gives the leases back, once all writes before are done.
@@ -228,11 +256,11 @@ where
         self.committer.into_inner().close(&self.desk).await
     }
 
-    async fn queue_and_commit(&self, op_id: OpId, write: Write, retried: bool) -> Result<Written, WriteError> {
+    async fn queue_and_commit(&self, op_id: OpId, task: Task, retried: bool) -> Result<Written, WriteError> {
         // The semaphore is never closed; were it, the queue would only be unbounded.
         let _room = self.room.acquire().await.ok();
         let (reply, mut answer) = oneshot::channel();
-        self.desk.enqueue(Job { op_id, write, retried, sealed_at: 0, beaten: 0, reply });
+        self.desk.enqueue(Job { op_id, task, retried, sealed_at: 0, beaten: 0, reply });
         loop {
             tokio::select! {
                 biased;
@@ -241,6 +269,16 @@ where
                 }
                 mut committer = self.committer.lock() => committer.commit(&self.desk).await,
             }
+        }
+    }
+}
+
+impl Task {
+    /// The size of what it carries.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Write(write) => write.bytes(),
+            Self::Command(_) => 0,
         }
     }
 }

@@ -13,7 +13,12 @@ pub(crate) fn check(bytes: &[u8]) -> Result<(), DocumentError> {
     if bytes.len() > DOCUMENT_BYTES_MAX {
         return Err(DocumentError::TooLarge { bytes: bytes.len() });
     }
-    let mut walk = Walk { bytes, at: 0, open: Vec::with_capacity(8) };
+    check_form(bytes, DOCUMENT_DEPTH_MAX)
+}
+
+/// [`check`] of bytes of any number, in which documents may be nested `depth_max` levels deep.
+pub(crate) fn check_form(bytes: &[u8], depth_max: usize) -> Result<(), DocumentError> {
+    let mut walk = Walk { bytes, at: 0, open: Vec::with_capacity(8), depth_max };
     walk.open_document(bytes.len())?;
     while !walk.open.is_empty() {
         walk.element()?;
@@ -32,6 +37,7 @@ struct Walk<'a> {
     bytes: &'a [u8],
     at: usize,
     open: Vec<Open>,
+    depth_max: usize,
 }
 
 impl Walk<'_> {
@@ -98,7 +104,7 @@ impl Walk<'_> {
     }
 
     fn open_document(&mut self, room: usize) -> Result<(), DocumentError> {
-        if self.open.len() == DOCUMENT_DEPTH_MAX {
+        if self.open.len() == self.depth_max {
             return Err(DocumentError::TooDeep);
         }
         let start = self.at;

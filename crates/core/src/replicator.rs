@@ -5,6 +5,7 @@ mod observer;
 mod tests;
 
 use std::{
+    collections::BTreeMap,
     future::Future,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -15,12 +16,15 @@ use crate::{
     applier::Applier,
     batch::Batch,
     checkpoint::{Checkpoint, Stop},
-    documents::{Applied, Documents},
+    document::Document,
+    documents::Applied,
     excerpt::shortened,
-    feed::{Feed, FeedError, Fetch},
+    feed::{Feed, FeedError, Fetch, Image},
+    filter::Filter,
     host::Host,
     ids::OwnerId,
-    lease::{LEASE_TERM, Lease, Leases},
+    initial_sync::{StateError, SyncTarget},
+    lease::{LEASE_TERM, Lease},
     limits::Limits,
     namespace::Namespace,
     position::{Anchor, Position},
@@ -50,16 +54,19 @@ pub struct ReplicatorOptions {
     pub poll_interval: Duration,
     /// How long the target's lease lives without a renewal.
     pub lease_term: Duration,
+    /// What is replicated.
+    pub filter: Filter,
 }
 
 impl Default for ReplicatorOptions {
-    /// A thousand entries a batch, a poll every second.
+    /// A thousand entries a batch, a poll every second, everything.
     fn default() -> Self {
         Self {
             holder: "oplogsync".to_owned(),
             limits: Limits::default(),
             poll_interval: Duration::from_secs(1),
             lease_term: LEASE_TERM,
+            filter: Filter::everything(),
         }
     }
 }
@@ -74,8 +81,37 @@ pub enum ReplicateError {
     /// The target could not be read or written.
     #[error(transparent)]
     Target(#[from] StoreError),
+    /// What the target remembers of its initial sync cannot be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The target's initial sync was cut off, and has to be finished first.
+    #[error("the initial sync of {target} is not finished: `oplogsync run` goes on with it")]
+    Unsynced {
+        /// The target.
+        target: String,
+    },
+    /// The target was filled with another filter.
+    #[error(
+        "{target} was filled with another `[filter]`: what it holds is not what this one lets pass; put the old one back, or sync it anew with `oplogsync resync {target} --confirm {target}`"
+    )]
+    OtherFilter {
+        /// The target.
+        target: String,
+    },
+    /// A command moves documents that the target cannot have: they have to be copied.
+    #[error("the command at {at} needs {names:?} to be copied to {target} again: `oplogsync run` does so")]
+    CopyAgain {
+        /// The target.
+        target: String,
+        /// The collections, by the source's names.
+        names: Vec<Namespace>,
+        /// The entry.
+        at: Position,
+    },
     /// The target has documents and no checkpoint: nobody knows what they are.
-    #[error("{target} holds documents in {ns} that came from no oplog; give it an empty database")]
+    #[error(
+        "{target} holds documents in {ns} that came from no oplog: give it an empty database, or wipe it with `oplogsync resync {target} --confirm {target}`"
+    )]
     TargetNotEmpty {
         /// The target.
         target: String,
@@ -99,6 +135,9 @@ pub struct Replicator<F, D, H> {
     seat: Option<Seat<D>>,
     /// An entry that failed within a batch: it is tried again as a batch of its own.
     alone: Option<u64>,
+    /// What the source has told about documents whose patches do not fit, by the index of the entry: a
+    /// transaction, which is applied as one, may have several.
+    images: BTreeMap<u64, Option<Document>>,
 }
 
 /// What a replicator knows while it holds its target's lease.
@@ -114,13 +153,13 @@ struct Seat<D> {
 impl<F, D, H> Replicator<F, D, H>
 where
     F: Feed,
-    D: Documents + Leases + Clone,
+    D: SyncTarget + Clone,
     H: Host,
 {
     /// A replicator for the target named `name`. Nothing is read or written yet.
     pub fn new(name: impl Into<String>, feed: F, target: D, host: H, options: ReplicatorOptions) -> Self {
         let owner = OwnerId::from_bytes(host.random());
-        Self { name: name.into(), feed, target, host, options, owner, seat: None, alone: None }
+        Self { name: name.into(), feed, target, host, options, owner, seat: None, alone: None, images: BTreeMap::new() }
     }
 
     /// The target's name.
@@ -152,9 +191,17 @@ where
                 Err(error) => Err(seat.applier.judge(&self.name, error).await?),
                 step => step,
             };
-            if let Err(error) = &result {
+            let is_over = |error: &ReplicateError| match error {
+                ReplicateError::CopyAgain { .. } => true,
+                ReplicateError::Feed(_) => decide(error) != Decision::Retry,
+                _ => false,
+            };
+            if result.as_ref().is_err_and(is_over) {
+                // Nothing was applied, and the lease is to be given back before others want it.
+                self.seat = Some(Seat { fetched: None, ..seat });
+            } else if let Err(error) = &result {
                 // The seat is given up: what it knew may no longer hold.
-                if self.isolate(seat, error).await? {
+                if self.isolate(seat, error).await? || self.ask_for_image(error).await? {
                     continue;
                 }
             } else {
@@ -183,7 +230,7 @@ where
                     if step.entries > 0 {
                         observer.observe(Event::Applied(&step));
                     }
-                    if step.progress.behind == 0 {
+                    if step.progress.behind == 0 && !step.catching_up {
                         observer.observe(Event::CaughtUp(&step));
                     }
                     // A source may tell of more than it yields yet.
@@ -196,6 +243,8 @@ where
                     observer.observe(Event::Retrying { attempt, wait, error: &error });
                     wait
                 }
+                // No reason to stop for good: whoever runs it copies them, and goes on.
+                Err(error @ ReplicateError::CopyAgain { .. }) => return Err(error),
                 Err(error) => {
                     let told = self.tell_stop(&error).await;
                     observer.observe(Event::Stopped { error: &error, untold: told.as_ref().err() });
@@ -223,7 +272,8 @@ where
 
     async fn open(&self) -> Result<Seat<D>, ReplicateError> {
         let mine = Lease { owner: self.owner, holder: self.options.holder.clone(), beat: 0 };
-        let applier = Applier::open(&self.target, &self.name, mine, &self.host, self.options.lease_term).await?;
+        let (host, term) = (&self.host, self.options.lease_term);
+        let applier = Applier::open(&self.target, &self.name, mine, host, term, &self.options.filter).await?;
         Ok(Seat { applier, fetched: None, acknowledged: None })
     }
 
@@ -232,20 +282,30 @@ where
         if self.alone.is_some_and(|index| seat.applier.index() >= index) {
             self.alone = None;
         }
-        let fetch = match seat.fetched.take() {
+        let mut fetch = match seat.fetched.take() {
             Some(Err(error)) if error.is_damage() => self.fetch(seat).await?,
             Some(fetched) => fetched?,
             None => self.fetch(seat).await?,
         };
         seat.applier.check_fetch(&fetch)?;
-        let mut step =
-            Step { entries: 0, applied: Applied::default(), progress: Progress::new(None, fetch.head, fetch.floor) };
-        if let Some(batch) = &fetch.batch {
+        seat.applier.end_catch_up(fetch.next()).await?;
+        let progress = Progress::new(None, fetch.head, fetch.floor);
+        let mut step = Step { entries: 0, applied: Applied::default(), progress, catching_up: false };
+        if let Some(batch) = fetch.batch.take() {
             step.entries = batch.entries().len();
-            step.applied = self.apply_and_fetch(seat, batch, &fetch).await?;
+            step.applied = self.apply_and_fetch(seat, batch, fetch.head).await?;
+            self.images = self.images.split_off(&seat.applier.index().saturating_add(1));
+            let is_known = seat.applier.index() >= fetch.head.position.index;
+            match &seat.fetched {
+                Some(Ok(following)) => seat.applier.end_catch_up(following.next()).await?,
+                // At the head the target is to be complete at once.
+                None if is_known => seat.applier.end_catch_up(None).await?,
+                _ => {}
+            }
         }
         let checkpoint = seat.applier.checkpoint().map(|checkpoint| checkpoint.anchor);
         step.progress = Progress::new(checkpoint, fetch.head, fetch.floor);
+        step.catching_up = seat.applier.is_catching_up();
         self.acknowledge(seat, step.progress.behind == 0).await?;
         Ok(step)
     }
@@ -256,7 +316,7 @@ where
         let mut window = seat.applier.window(self.options.limits, self.alone);
         let mut damage = None;
         loop {
-            match (self.feed.fetch(seat.applier.checkpoint(), window).await, damage) {
+            match (self.feed.fetch(seat.applier.checkpoint(), seat.applier.token(), window).await, damage) {
                 // An unfinished batch is applied as it was begun, or not at all.
                 (Err(error), _) if error.is_damage() && window.entries_max > 1 && !seat.applier.is_unfinished() => {
                     window.entries_max = (window.entries_max / NARROWING).max(1);
@@ -272,14 +332,18 @@ where
     }
 
     /// Applies a batch and meanwhile fetches the next one, if more is known to be there.
-    async fn apply_and_fetch(&self, seat: &mut Seat<D>, batch: &Batch, fetch: &Fetch) -> Result<Applied, StoreError> {
+    async fn apply_and_fetch(&self, seat: &mut Seat<D>, batch: Batch, head: Anchor) -> Result<Applied, ReplicateError> {
+        let within = batch.after().next_index()..=batch.last().position.index;
+        let images = self.images.range(within);
+        let batch = images.fold(batch, |batch, (index, image)| batch.with_image(*index, image.clone()));
         let last = batch.last();
-        if self.alone.is_some() || fetch.head.position.index <= last.position.index {
+        if self.alone.is_some() || head.position.index <= last.position.index {
             return seat.applier.apply(batch).await;
         }
         let after = Checkpoint { log: batch.log(), anchor: last };
+        let token = batch.token().cloned();
         let (applied, fetched) =
-            tokio::join!(seat.applier.apply(batch), self.feed.fetch(Some(after), self.options.limits));
+            tokio::join!(seat.applier.apply(batch), self.feed.fetch(Some(after), token.as_ref(), self.options.limits));
         seat.fetched = Some(fetched);
         applied
     }
@@ -304,10 +368,15 @@ where
     /// target stops at the entry before it.
     async fn isolate(&mut self, seat: Seat<D>, error: &ReplicateError) -> Result<bool, ReplicateError> {
         let ReplicateError::Target(store) = error else { return Ok(false) };
-        let (Fault::Drift { index, .. } | Fault::Rejected { index, .. }) = store.fault() else { return Ok(false) };
+        let (Fault::Drift { index, .. } | Fault::Rejected { index, .. } | Fault::Misfit { index, .. }) = store.fault()
+        else {
+            return Ok(false);
+        };
         // Under the same lease: whoever keeps it meanwhile would take a new one for a stranger's.
         let seat = Seat { applier: seat.applier.read_again().await?, fetched: None, ..seat };
-        if seat.applier.is_unfinished() || seat.applier.index().saturating_add(1) >= *index {
+        // Of a transaction it cannot be parted.
+        let is_alone = seat.applier.index().saturating_add(1) >= *index || self.alone == Some(*index);
+        if seat.applier.is_unfinished() || is_alone {
             return Ok(false);
         }
         self.alone = Some(*index);
@@ -315,12 +384,42 @@ where
         Ok(true)
     }
 
-    /// Waits, with the lease kept. Ends early when it is lost, which the next step then finds out.
+    /// Asks the source for the document that a patch which does not fit has left there, so that the entry
+    /// can be tried once more; whether it could tell.
+    async fn ask_for_image(&mut self, error: &ReplicateError) -> Result<bool, ReplicateError> {
+        let ReplicateError::Target(store) = error else { return Ok(false) };
+        let Fault::Misfit { index, .. } = store.fault() else { return Ok(false) };
+        if self.images.contains_key(index) {
+            return Ok(false);
+        }
+        let (checkpoint, resume) = (self.target.checkpoint().await?, self.target.resume().await?);
+        let limits = Limits { entries_max: usize::MAX, ..self.options.limits };
+        let fetch = self.feed.fetch(checkpoint, resume.token.as_ref(), limits).await?;
+        let entries = fetch.batch.iter().flat_map(Batch::entries);
+        let Some(entry) = entries.into_iter().find(|entry| entry.position().index == *index) else { return Ok(false) };
+        match self.feed.image(entry).await? {
+            Image::Known(image) => {
+                self.images.insert(*index, image);
+                Ok(true)
+            }
+            Image::Unknown => Ok(false),
+        }
+    }
+
+    /// Waits, with the lease kept, until the time is over or, when the target is at the head, something
+    /// comes. Ends early when the lease is lost, which the next step then finds out.
     async fn wait(&self, wait: Duration) {
         let Some(seat) = &self.seat else { return self.host.sleep(wait).await };
+        let changed = async {
+            match seat.applier.checkpoint() {
+                Some(checkpoint) => self.feed.changed(&checkpoint.anchor).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
             () = self.host.sleep(wait) => {}
+            () = changed => {}
             _lost = seat.applier.lease().keep(&self.host, self.options.lease_term) => {}
         }
     }
@@ -337,7 +436,9 @@ where
         let at = match error {
             ReplicateError::Feed(FeedError::TooStale { checkpoint, .. }) => *checkpoint,
             ReplicateError::Target(store) => match store.fault() {
-                Fault::Drift { index, .. } | Fault::Rejected { index, .. } => Position { index: *index, ..before },
+                Fault::Drift { index, .. } | Fault::Rejected { index, .. } | Fault::Misfit { index, .. } => {
+                    Position { index: *index, ..before }
+                }
                 _ => Position { index: before.index.saturating_add(1), ..before },
             },
             _ => Position { index: before.index.saturating_add(1), ..before },
@@ -348,7 +449,7 @@ where
 }
 
 /// An error and its causes in one line.
-fn error_chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -39,13 +39,45 @@ pub async fn trim<S: Log + Documents>(
     retention: Retention,
     now: SystemTime,
 ) -> Result<Option<Anchor>, StoreError> {
-    let (Some(ends), Some(applied)) = (store.log_ends().await?, store.checkpoint().await?) else { return Ok(None) };
+    let Some(applied) = store.checkpoint().await? else { return Ok(None) };
     let mut until = applied.anchor.position.index;
     let (Retention::UntilAcknowledged { age } | Retention::Bounded { age }) = retention;
     if matches!(retention, Retention::UntilAcknowledged { .. }) && !is_planted(Bug::RetentionForgetsReplicas) {
         let slowest = store.acknowledgements().await?.iter().map(|one| one.at.position.index).min();
         until = until.min(slowest.unwrap_or(0));
     }
+    trim_up_to(store, until, age, now).await
+}
+
+/// [`trim`] for a spool: a log whose entries come from elsewhere, no documents beside it depend on it, and
+/// only `replicas` read it. Trims what is older than `age` and what all of them have acknowledged; nothing
+/// while one of them never has.
+///
+/// What others once acknowledged counts for nothing: a replica that was renamed or given up would hold the
+/// spool for ever. In a primary's log it does count: its replicas may be configured elsewhere.
+///
+/// # Errors
+/// [`StoreError`] when the store cannot be read or written.
+pub async fn trim_spool<L: Log>(
+    spool: &L,
+    replicas: &[&str],
+    age: Duration,
+    now: SystemTime,
+) -> Result<Option<Anchor>, StoreError> {
+    let known = spool.acknowledgements().await?;
+    let reached = |name: &&str| known.iter().find(|one| one.replica == **name).map(|one| one.at.position.index);
+    let slowest = replicas.iter().map(|name| reached(name).unwrap_or(0)).min();
+    trim_up_to(spool, slowest.unwrap_or(0), age, now).await
+}
+
+async fn trim_up_to<L: Log>(
+    store: &L,
+    until: u64,
+    age: Duration,
+    now: SystemTime,
+) -> Result<Option<Anchor>, StoreError> {
+    let Some(ends) = store.log_ends().await? else { return Ok(None) };
+    let until = until.min(ends.head.position.index);
     let cutoff = OpTime::from_wall(now.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH));
     match last_before(store, &ends, until, cutoff).await? {
         Some(floor) if floor.position.index > ends.floor.position.index => {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     feed::FeedError,
+    initial_sync::SyncError,
     replicator::ReplicateError,
     store_error::{Fault, StoreError},
 };
@@ -22,18 +23,44 @@ pub enum Decision {
 /// What to do about a failed step of replication.
 pub fn decide(error: &ReplicateError) -> Decision {
     match error {
-        ReplicateError::Feed(feed) => match feed {
-            FeedError::Store(store) => decide_store(store),
-            // The primary writes its log with its first write: it may be yet to come.
-            FeedError::NoLog { .. } => Decision::Retry,
-            FeedError::TooStale { .. } => Decision::Resync,
-            FeedError::ForeignLog { .. }
-            | FeedError::Diverged { .. }
-            | FeedError::WentBack { .. }
-            | FeedError::Broken { .. } => Decision::Stop,
-        },
+        ReplicateError::Feed(feed) => decide_feed(feed),
         ReplicateError::Target(store) => decide_store(store),
-        ReplicateError::TargetNotEmpty { .. } => Decision::Stop,
+        ReplicateError::TargetNotEmpty { .. }
+        | ReplicateError::OtherFilter { .. }
+        | ReplicateError::State(_)
+        | ReplicateError::Unsynced { .. }
+        | ReplicateError::CopyAgain { .. } => Decision::Stop,
+    }
+}
+
+/// What to do about an initial sync that failed.
+pub fn decide_sync(error: &SyncError) -> Decision {
+    match error {
+        SyncError::Store(store) => decide_store(store),
+        SyncError::Feed(feed) => decide_feed(feed),
+        SyncError::State(_)
+        | SyncError::TargetNotEmpty { .. }
+        | SyncError::HasCheckpoint { .. }
+        | SyncError::OtherFilter { .. }
+        | SyncError::NoCheckpoint { .. } => Decision::Stop,
+    }
+}
+
+/// What to do about a feed that does not go on.
+pub fn decide_feed(error: &FeedError) -> Decision {
+    match error {
+        FeedError::Store(store) => decide_store(store),
+        // The primary writes its log with its first write: it may be yet to come.
+        FeedError::NoLog { .. } | FeedError::NotFilled { .. } => Decision::Retry,
+        FeedError::TooStale { .. } | FeedError::HistoryLost { .. } => Decision::Resync,
+        FeedError::ForeignLog { .. }
+        | FeedError::OtherSource { .. }
+        | FeedError::NoToken { .. }
+        | FeedError::Diverged { .. }
+        | FeedError::WentBack { .. }
+        | FeedError::Rewound { .. }
+        | FeedError::NoBeginning { .. }
+        | FeedError::Broken { .. } => Decision::Stop,
     }
 }
 
@@ -48,9 +75,12 @@ pub fn decide_store(error: &StoreError) -> Decision {
         | Fault::Full
         | Fault::Corrupt
         | Fault::Incompatible
+        | Fault::Unreplicable { .. }
         | Fault::Unexpected
         | Fault::Drift { .. }
         | Fault::Rejected { .. }
+        | Fault::Misfit { .. }
+        | Fault::Occupied { .. }
         | Fault::Outside { .. }
         | Fault::Poisoned
         | Fault::Defect => Decision::Stop,

@@ -40,11 +40,19 @@ pub enum Fault {
     #[error("no space is left: free some, then start again")]
     Full,
     /// Stored bytes are damaged.
-    #[error("stored data is damaged: restore the node from a backup or sync it anew")]
+    #[error(
+        "stored data is damaged: restore the node from a backup, or sync it anew with `oplogsync resync NODE --confirm NODE`"
+    )]
     Corrupt,
     /// What is stored was written by another version, or by something else, or the server is too old.
     #[error("the format is not known to this version of oplogsync")]
     Incompatible,
+    /// The source has something that no replica can follow, and the filter lets it pass.
+    #[error("{name:?} cannot be replicated: leave it out by `[filter] exclude = [{name:?}]`")]
+    Unreplicable {
+        /// The collection, as the log would call it.
+        name: String,
+    },
     /// The server gave an answer, or refused with a code, that is not known here.
     #[error("the server answered something that oplogsync does not expect")]
     Unexpected,
@@ -77,6 +85,24 @@ pub enum Fault {
         id: DocId,
         /// The entry.
         index: u64,
+    },
+    /// A change was made for another document than the one that is there.
+    #[error(
+        "the entry at index {index} changes a part of {ns} {id} that is not as it was at the source: something else wrote to the node; compare with `oplogsync verify`"
+    )]
+    Misfit {
+        /// Where.
+        ns: Namespace,
+        /// Which document.
+        id: DocId,
+        /// The entry.
+        index: u64,
+    },
+    /// Something else is where something is to be made.
+    #[error("{what} is there already, and is not ours: take it away or rename it, then start again")]
+    Occupied {
+        /// For example a collection.
+        what: String,
     },
     /// The namespace cannot be held by this node.
     #[error("the node does not hold namespace {ns}")]

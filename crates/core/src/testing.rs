@@ -10,11 +10,15 @@ pub mod documents;
 #[cfg(feature = "testing")]
 pub mod faulty;
 #[cfg(feature = "testing")]
+pub mod foreign;
+#[cfg(feature = "testing")]
 pub mod fuzzing;
 #[cfg(feature = "testing")]
 pub mod hostile;
 #[cfg(feature = "testing")]
 pub mod manual_host;
+#[cfg(feature = "testing")]
+pub mod model_source;
 pub mod random;
 #[cfg(feature = "testing")]
 pub mod read_only;

@@ -48,9 +48,9 @@ pub enum Write {
 /// What came of a write that did not fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// The id of the document.
-    pub id: DocId,
-    /// What happened to it.
+    /// The id of the document; `None` for a command, which concerns none.
+    pub id: Option<DocId>,
+    /// What happened.
     pub outcome: Outcome,
     /// Under which operation id it can be retried.
     pub op_id: OpId,
@@ -58,7 +58,7 @@ pub struct Written {
     pub entry: Option<(Position, OpTime)>,
 }
 
-/// What happened to the document of a write.
+/// What happened to the document of a write, or to what a command concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// It is new, by an insert or an upsert.
@@ -71,6 +71,8 @@ pub enum Outcome {
     Deleted,
     /// There is no such document.
     NotFound,
+    /// A command was carried out.
+    Ran,
     /// The write stands in the log already, from an earlier try under the same operation id.
     Repeated,
 }

@@ -26,6 +26,7 @@ mod server;
 mod server_error;
 mod server_log;
 pub mod testing;
+mod tls;
 mod wheel;
 
 pub use binary::Binary;
@@ -35,3 +36,4 @@ pub use options::Options;
 pub use replica_set::ReplicaSet;
 pub use server::Server;
 pub use server_error::ServerError;
+pub use tls::Tls;

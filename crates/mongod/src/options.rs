@@ -2,15 +2,18 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
+use crate::Tls;
+
 /// How a server, or each member of a replica set, is started.
 ///
-/// The default is a free port, a temporary folder, no authentication, a cache of 0.25 GB, and
-/// none of MongoDB's test commands.
+/// The default is a free port, a temporary folder, no authentication, no TLS, a cache of
+/// 0.25 GB, and none of MongoDB's test commands.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     pub(crate) port: Option<u16>,
     pub(crate) folder: Option<PathBuf>,
     pub(crate) user: Option<User>,
+    pub(crate) tls: Option<Tls>,
     pub(crate) cache_gb: Option<f64>,
     pub(crate) test_commands: bool,
     pub(crate) args: Vec<OsString>,
@@ -50,6 +53,13 @@ impl Options {
     #[must_use]
     pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> Self {
         self.user = Some(User { name: name.into(), password: password.into() });
+        self
+    }
+
+    /// Speaks TLS only, with these certificates.
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
         self
     }
 
@@ -94,6 +104,7 @@ impl Options {
             let test = ["--setParameter", "enableTestCommands=1", "--setParameter", "ttlMonitorSleepSecs=1"];
             args.extend(test.map(OsString::from));
         }
+        args.extend(self.tls.iter().flat_map(Tls::to_args));
         args.extend(self.args.iter().cloned());
         args
     }

@@ -43,13 +43,13 @@ impl ReplicaSet {
         set.initiate().await?;
         let primary = set.wait_for_primary().await?;
         if let Some((user, server)) = options.user.as_ref().zip(set.members.get(primary)) {
-            let port = server.port();
-            connection::create_user(port, user).await.map_err(ServerError::command(port, "create the user"))?;
+            let created = connection::create_user(server.port(), user, server.tls()).await;
+            created.map_err(ServerError::command(server.port(), "create the user"))?;
         }
         Ok(set)
     }
 
-    /// The URI of the whole set, with the user if there is one.
+    /// The URI of the whole set, with the user and the certificates' files if there are any.
     pub fn uri(&self) -> String {
         self.uri_of("")
     }
@@ -57,8 +57,8 @@ impl ReplicaSet {
     /// The same with `database` as the default one.
     pub fn uri_of(&self, database: &str) -> String {
         let hosts = self.members.iter().map(Server::host).collect::<Vec<_>>().join(",");
-        let user = self.members.first().and_then(Server::user);
-        connection::uri(&hosts, user, database, &format!("replicaSet={}", self.name))
+        let (user, tls) = self.members.first().map_or((None, None), |first| (first.user(), first.tls()));
+        connection::uri(&hosts, user, tls, database, &format!("replicaSet={}", self.name))
     }
 
     /// The members, in the order in which they were started.
@@ -100,9 +100,9 @@ impl ReplicaSet {
             "members": members.collect::<Vec<Document>>(),
             "settings": { "electionTimeoutMillis": ELECTION_TIMEOUT_MS },
         };
-        let Some(port) = self.members.first().map(Server::port) else { return Ok(()) };
-        let failed = |error| ServerError::command(port, "initiate the replica set")(error);
-        let client = connection::client(port, None).await.map_err(failed)?;
+        let Some(first) = self.members.first() else { return Ok(()) };
+        let failed = |error| ServerError::command(first.port(), "initiate the replica set")(error);
+        let client = connection::client(first.port(), None, first.tls()).await.map_err(failed)?;
         match client.database("admin").run_command(doc! { "replSetInitiate": config }).await {
             Err(error) if !is_initialized(&error) => Err(failed(error)),
             _ => Ok(()),
@@ -113,7 +113,7 @@ impl ReplicaSet {
 async fn until_primary(member: &Server) {
     loop {
         // One that does not answer is no primary; whether it runs at all is not asked here.
-        let answer = connection::hello(member.port()).await;
+        let answer = connection::hello(member.port(), member.tls()).await;
         if answer.is_ok_and(|hello| hello.get_bool("isWritablePrimary").unwrap_or(false)) {
             return;
         }

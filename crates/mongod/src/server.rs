@@ -14,7 +14,7 @@ use std::{
 use rustix::process::Signal;
 
 use crate::{
-    Binary, Options, ServerError, connection, options::User, process::Process, run_folder::RunFolder,
+    Binary, Options, ServerError, Tls, connection, options::User, process::Process, run_folder::RunFolder,
     server_log::ServerLog,
 };
 
@@ -61,7 +61,7 @@ impl Server {
     pub async fn start(binary: &Binary, options: Options) -> Result<Self, ServerError> {
         let server = Self::launch(binary, options, None).await?;
         if let Some(user) = &server.options.user {
-            connection::create_user(server.port, user)
+            connection::create_user(server.port, user, server.tls())
                 .await
                 .map_err(ServerError::command(server.port, "create the user"))?;
         }
@@ -98,7 +98,7 @@ impl Server {
         self.port
     }
 
-    /// The URI of this server alone, with the user if there is one.
+    /// The URI of this server alone, with the user and the certificates' files if there are any.
     pub fn uri(&self) -> String {
         self.uri_of("")
     }
@@ -106,7 +106,7 @@ impl Server {
     /// The same with `database` as the default one.
     pub fn uri_of(&self, database: &str) -> String {
         let direct = if self.member.is_some() { "directConnection=true" } else { "" };
-        connection::uri(&self.host(), self.options.user.as_ref(), database, direct)
+        connection::uri(&self.host(), self.user(), self.tls(), database, direct)
     }
 
     /// The process id; `None` when it does not run.
@@ -201,6 +201,10 @@ impl Server {
         self.options.user.as_ref()
     }
 
+    pub(crate) fn tls(&self) -> Option<&Tls> {
+        self.options.tls.as_ref()
+    }
+
     /// The error of a server that should be `awaited` by now.
     pub(crate) fn not_ready(&self, awaited: &'static str) -> ServerError {
         ServerError::NotReady { port: self.port, awaited, waited: PATIENCE, log: self.log.last_words() }
@@ -221,14 +225,17 @@ impl Server {
             }
             tokio::time::sleep(POLL).await;
         }
-        connection::hello(self.port).await.map_err(ServerError::command(self.port, "say hello")).map(drop)
+        connection::hello(self.port, self.tls()).await.map_err(ServerError::command(self.port, "say hello")).map(drop)
     }
 
     fn args(&self) -> Vec<OsString> {
         let mut args = self.options.to_args();
         args.extend(["--port".into(), self.port.to_string().into(), "--dbpath".into(), self.data.clone().into()]);
         if let Some(member) = &self.member {
-            args.extend(["--replSet", &member.set, "--oplogSize", "64"].map(OsString::from));
+            args.extend(["--replSet", &member.set].map(OsString::from));
+            if !args.iter().any(|arg| arg == "--oplogSize") {
+                args.extend(["--oplogSize", "64"].map(OsString::from));
+            }
             if member.key.is_some() {
                 args.extend(["--keyFile".into(), self.folder.path().join("key").into()]);
             }

@@ -12,6 +12,9 @@
 //! # }
 //! ```
 
+#[cfg(feature = "certificates")]
+mod certificates;
+
 use std::{
     env,
     io::{self, Write},
@@ -22,6 +25,8 @@ use std::{
 use futures_util::future::try_join_all;
 use tokio::sync::{Mutex, OnceCell};
 
+#[cfg(feature = "certificates")]
+pub use self::certificates::Certificates;
 use crate::{Binary, Finder, Options, ReplicaSet, Server};
 
 const WITHOUT: &str = "OPLOGSYNC_WITHOUT_MONGOD";

@@ -4,21 +4,28 @@
 //! The note is journaled before the data goes out. A note that is merely written before could be
 //! lost in a crash of the server of which the client, asleep at that moment, sees nothing.
 
+mod patches;
+mod write;
+
+use std::{collections::HashMap, sync::Arc};
+
 use oplogsync_core::{
     apply::Existence,
     batch::{Batch, Change},
+    command::Action,
     doc_id::DocId,
     documents::Applied,
     ids::OwnerId,
+    namespace::Namespace,
     store_error::Fault,
 };
 
+pub(crate) use self::patches::{Patched, resolve};
 use crate::{
-    bulk::{Action, Outcome},
+    bulk::Outcome,
     error::Failure,
     hold::Hold,
-    node_document::DocumentsState,
-    plan::plan,
+    node_document::{DocumentsState, Window},
     store::MongoStore,
 };
 
@@ -33,114 +40,129 @@ pub(crate) enum Pass {
     Steps,
 }
 
+/// A batch that is noted as begun.
+pub(crate) struct Begun<'a> {
+    /// From before the note.
+    pub(crate) state: &'a DocumentsState,
+    pub(crate) batch: &'a Batch,
+    pub(crate) hold: Hold<'a>,
+    pub(crate) pass: Pass,
+    pub(crate) window: Window,
+    /// Documents that are on their way through their steps already, and the entry that is next.
+    pub(crate) next: HashMap<(Namespace, DocId), u64>,
+}
+
 impl MongoStore {
     pub(crate) async fn apply_batch(&self, batch: &Batch, owner: OwnerId) -> Result<Applied, Failure> {
-        let changes = batch.fold().map_err(|contradiction| {
-            let (ns, id) = (contradiction.ns.clone(), contradiction.id.clone());
-            let (needs, index) = (contradiction.needs, contradiction.position.index);
-            Failure::new(Fault::Drift { ns, id, needs, index }).because(contradiction)
-        })?;
+        if let Some(action) = batch.command() {
+            return self.apply_command(batch, &action, owner).await;
+        }
+        let mut changes =
+            batch.fold().map_err(|contradiction| Failure::new(Fault::from(&contradiction)).because(contradiction))?;
         // Nothing may be written when a part of the batch cannot be.
         for change in &changes {
             self.place(&change.ns)?;
         }
+        let patched = Patched::take(&mut changes)?;
+        let changes: Vec<Arc<Change>> = changes.into_iter().map(Arc::new).collect();
         let state = self.check_target(batch, owner).await?;
-        let first_pass = state.unfinished().is_none();
-        if first_pass && let Some(drifted) = self.drifted_already(&changes).await? {
-            return Err(drift_failure(drifted));
+        if let Some(window) = state.unfinished() {
+            let pass = if window.steps { Pass::Steps } else { Pass::Again };
+            let hold = Hold::new(batch, owner);
+            self.begin(&state, batch, owner, window).await?;
+            let begun = Begun { state: &state, batch, hold, pass, window: window.clone(), next: HashMap::new() };
+            return self.apply_begun(begun, changes, patched).await.map_err(Failure::after_a_write);
         }
-        if first_pass
-            && self.is_transactional()
-            && let Some(applied) = self.apply_in_transaction(&state, batch, &changes, owner).await?
-        {
-            return Ok(applied);
+        match self.apply_first(&state, batch, changes, patched, owner).await {
+            // What seems to be wrong may be the batch itself: a try of our own that was given up, and came late.
+            Err(failure) if matches!(failure.fault, Fault::Drift { .. } | Fault::Misfit { .. }) => {
+                self.check_target(batch, owner).await?;
+                Err(failure)
+            }
+            applied => applied,
         }
-        let hold = Hold::new(batch, owner);
-        self.begin(&state, batch, owner, state.applying.is_some_and(|window| window.steps)).await?;
-        self.apply_begun(&state, batch, &changes, &hold).await.map_err(Failure::after_a_write)
     }
 
-    /// Applies a batch that is noted as begun. `state` is from before the note.
-    async fn apply_begun(
+    /// Applies a batch that was not begun before.
+    async fn apply_first(
         &self,
         state: &DocumentsState,
         batch: &Batch,
-        changes: &[Change],
-        hold: &Hold<'_>,
+        mut changes: Vec<Arc<Change>>,
+        mut patched: Patched,
+        owner: OwnerId,
     ) -> Result<Applied, Failure> {
-        let pass = match state.unfinished() {
-            None => Pass::First,
-            Some(window) if window.steps => Pass::Steps,
-            Some(_) => Pass::Again,
-        };
-        let mut outcome = self.write_changes(hold, changes, pass).await?;
+        if let Some(drifted) = self.drifted_already(&changes).await? {
+            return Err(drift_failure(&drifted));
+        }
+        // One write moves the checkpoint. A note of such a batch would bind the next try to the very same entries,
+        // and a feed whose entries do nothing has others to tell by then.
+        if changes.is_empty() && patched.is_empty() {
+            self.finish(state, batch, owner, None).await?;
+            return Ok(Applied::default());
+        }
+        if self.is_transactional()
+            && let Some(applied) = self.apply_in_transaction(state, batch, &changes, &patched, owner).await?
+        {
+            return Ok(applied);
+        }
+        let (ready, images) = self.foresee(&mut patched).await?;
+        changes.extend(ready);
+        let hold = Hold::new(batch, owner);
+        let window = Window { images, ..Window::of(batch) };
+        self.begin(state, batch, owner, &window).await?;
+        let begun = Begun { state, batch, hold, pass: Pass::First, window, next: HashMap::new() };
+        self.apply_begun(begun, changes, patched).await.map_err(Failure::after_a_write)
+    }
+
+    /// Applies a batch that is noted as begun.
+    async fn apply_begun(
+        &self,
+        mut begun: Begun<'_>,
+        changes: Vec<Arc<Change>>,
+        mut patched: Patched,
+    ) -> Result<Applied, Failure> {
+        let mut outcome = self.write_changes(&begun, &changes).await?;
+        while !patched.is_empty() {
+            let (ready, done) = self.resolve_begun(&mut begun, &mut patched).await?;
+            outcome.repeated += done;
+            outcome.absorb(self.write_changes(&begun, &ready).await?);
+        }
         if !outcome.refused.is_empty() {
-            self.settle_refused(state, batch, hold, &mut outcome).await?;
+            self.settle_refused(&begun, &mut outcome).await?;
         }
-        if let Some(first) = outcome.drifted.iter().min_by_key(|change| change.index) {
-            return Err(drift_failure(first));
-        }
-        if let Some(refused) = outcome.refused.into_iter().min_by_key(|refused| refused.change.index) {
-            return Err(rejected(refused.change).because(refused.error));
-        }
-        self.finish(state, batch, hold.owner(), None).await?;
+        conclude(&outcome)?;
+        self.finish(begun.state, begun.batch, begun.hold.owner(), None).await?;
         Ok(Applied { changed: count(outcome.changed), repeated: count(outcome.repeated) })
     }
 
-    async fn write_changes<'a>(
-        &self,
-        hold: &Hold<'_>,
-        changes: &'a [Change],
-        pass: Pass,
-    ) -> Result<Outcome<'a>, Failure> {
-        let mut outcome = self.run_jobs(hold, self.jobs(plan(changes, pass))?).await?;
-        if pass == Pass::First {
-            return Ok(outcome);
+    /// Runs the command that a batch consists of. Between the note and the checkpoint it can be run again.
+    async fn apply_command(&self, batch: &Batch, action: &Action, owner: OwnerId) -> Result<Applied, Failure> {
+        let state = self.check_target(batch, owner).await?;
+        let hold = Hold::new(batch, owner);
+        let is_again = state.unfinished().is_some();
+        if !is_again {
+            self.check_action(action).await?;
         }
-        let there = std::mem::take(&mut outcome.drifted);
-        let (repeated, drifted) = self.split_repeated(there).await?;
-        outcome.repeated += repeated.len();
-        match pass {
-            Pass::Steps => {
-                let jobs = self.jobs(drifted.into_iter().map(|change| (change, Action::Put)))?;
-                outcome.absorb(self.run_jobs(hold, jobs).await?);
-            }
-            Pass::First | Pass::Again => outcome.drifted = drifted,
-        }
-        Ok(outcome)
+        self.begin(&state, batch, owner, &Window::of(batch)).await?;
+        let run = async {
+            self.still_holds(&hold).await?;
+            self.run_checked(action, is_again).await?;
+            self.finish(&state, batch, owner, None).await
+        };
+        run.await.map_err(Failure::after_a_write)?;
+        Ok(Applied::default())
     }
+}
 
-    /// Splits changes by whether their document is what they make of it already, byte for byte.
-    async fn split_repeated<'a>(
-        &self,
-        changes: Vec<&'a Change>,
-    ) -> Result<(Vec<&'a Change>, Vec<&'a Change>), Failure> {
-        let (mut repeated, mut others) = (Vec::new(), Vec::new());
-        for group in changes.chunk_by(|a, b| a.ns == b.ns) {
-            let Some(first) = group.first() else { continue };
-            let ids: Vec<DocId> = group.iter().map(|change| change.id.clone()).collect();
-            let found = self.read_by_ids(&first.ns, &ids).await?;
-            for (change, found) in group.iter().zip(found) {
-                if found.is_some() && found == change.after { repeated.push(*change) } else { others.push(*change) }
-            }
-        }
-        Ok((repeated, others))
+/// The oldest of what has gone wrong, if anything has.
+fn conclude(outcome: &Outcome) -> Result<(), Failure> {
+    if let Some(first) = outcome.drifted.iter().min_by_key(|change| change.index) {
+        return Err(drift_failure(first));
     }
-
-    /// What the writes could not tell without having written already: a delete whose document is
-    /// not there, and a document that is there although the batch both inserts and deletes it. The
-    /// oldest one.
-    async fn drifted_already<'a>(&self, changes: &'a [Change]) -> Result<Option<&'a Change>, Failure> {
-        let mut oldest: Option<&Change> = None;
-        for group in changes.chunk_by(|a, b| a.ns == b.ns) {
-            let gone: Vec<&Change> = group.iter().filter(|change| change.after.is_none()).collect();
-            let Some(first) = gone.first() else { continue };
-            let ids: Vec<DocId> = gone.iter().map(|change| change.id.clone()).collect();
-            let existing = self.existing(&self.place(&first.ns)?, &ids).await?;
-            let drifted = |change: &&Change| existing.contains(&change.id) != (change.before == Existence::Present);
-            oldest = gone.into_iter().filter(drifted).chain(oldest).min_by_key(|change| change.index);
-        }
-        Ok(oldest)
+    match outcome.refused.iter().min_by_key(|refused| refused.change.index) {
+        Some(refused) => Err(rejected(&refused.change).because(refused.error.clone())),
+        None => Ok(()),
     }
 }
 
@@ -150,8 +172,11 @@ pub(crate) fn count(documents: usize) -> u64 {
 
 /// The failure that a document is not as the log left it.
 pub(crate) fn drift_failure(change: &Change) -> Failure {
-    let (ns, id) = (change.ns.clone(), change.id.clone());
-    Failure::new(Fault::Drift { ns, id, needs: change.before, index: change.index })
+    let found = match change.before {
+        Some(Existence::Present) => Existence::Absent,
+        _ => Existence::Present,
+    };
+    Failure::new(change.drift(found).unwrap_or(Fault::Defect))
 }
 
 /// The failure that the server refuses a document.

@@ -1,14 +1,20 @@
 //! [`Job`]: changes of one kind on one collection that go out as one unordered write command.
 
-use std::pin::Pin;
+mod collated;
+mod statement;
 
-use bson::{RawArrayBuf, RawDocumentBuf, raw::cstr, rawdoc};
+use std::{pin::Pin, sync::Arc};
+
 use futures_util::{StreamExt, stream};
 use mongodb::ClientSession;
-use oplogsync_core::{batch::Change, doc_id::DocId, document::Document, store_error::Fault};
+use oplogsync_core::{batch::Change, doc_id::DocId, store_error::Fault};
 
+pub(crate) use self::{
+    collated::is_text,
+    statement::{by_id, has_empty_timestamp},
+};
 use crate::{
-    command::{Verb, WriteError, WriteReply},
+    command::{WriteError, WriteReply},
     error::Failure,
     hold::Hold,
     scope::Place,
@@ -16,56 +22,62 @@ use crate::{
 };
 
 /// Commands that are under way at once.
-const LANES: usize = 4;
+pub(crate) const LANES: usize = 4;
 /// Changes in one command. A batch of the default size keeps two lanes busy.
-const JOB_CHANGES_MAX: usize = 500;
+pub(crate) const JOB_CHANGES_MAX: usize = 500;
 
 /// What a job does with its documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Action {
-    /// Deletes those that exist.
+    /// Deletes them: they exist.
     Delete,
+    /// Deletes those that exist.
+    Clear,
     /// Replaces those that exist.
     Replace,
     /// Replaces or inserts.
     Put,
+    /// Inserts those that do not exist, and that a server would change if it were told to insert them.
+    InsertAsIs,
     /// Inserts those that do not exist.
     Insert,
 }
 
-/// Changes that go out together.
+/// Changes that go out together. Those of a batch that is large are made bit by bit, so a job shares them.
 #[derive(Debug)]
-pub(crate) struct Job<'a> {
+pub(crate) struct Job {
     pub(crate) place: Place,
     pub(crate) action: Action,
-    pub(crate) changes: Vec<&'a Change>,
+    pub(crate) changes: Vec<Arc<Change>>,
+    /// Whether the collection's validator is to be passed by: the source has taken the documents.
+    pub(crate) bypass: bool,
 }
 
 /// What came of a job.
 #[derive(Debug, Default)]
-pub(crate) struct Outcome<'a> {
+pub(crate) struct Outcome {
     /// Documents that are different now.
     pub(crate) changed: usize,
     /// Documents that already were as they should be.
     pub(crate) repeated: usize,
     /// Changes whose document was not there, or already was.
-    pub(crate) drifted: Vec<&'a Change>,
+    pub(crate) drifted: Vec<Arc<Change>>,
     /// Changes that the server refuses.
-    pub(crate) refused: Vec<Refused<'a>>,
+    pub(crate) refused: Vec<Refused>,
 }
 
 /// A change that the server refuses, and what was tried.
 #[derive(Debug)]
-pub(crate) struct Refused<'a> {
-    pub(crate) change: &'a Change,
+pub(crate) struct Refused {
+    pub(crate) change: Arc<Change>,
     pub(crate) action: Action,
     pub(crate) error: WriteError,
 }
 
 /// A job on its way.
-type Request<'s, 'a> = Pin<Box<dyn Future<Output = Result<Outcome<'a>, Failure>> + Send + 's>>;
+type Request<'s> = Pin<Box<dyn Future<Output = Result<Outcome, Failure>> + Send + 's>>;
 
-impl Outcome<'_> {
+impl Outcome {
     pub(crate) fn absorb(&mut self, other: Self) {
         self.changed += other.changed;
         self.repeated += other.repeated;
@@ -74,67 +86,38 @@ impl Outcome<'_> {
     }
 }
 
-/// The filter that matches exactly the document with this id, whatever the id is made of.
-pub(crate) fn by_id(id: &DocId) -> RawDocumentBuf {
-    let mut literally = RawDocumentBuf::new();
-    literally.append(cstr!("$eq"), id.value());
-    rawdoc! { "_id": literally }
-}
-
-/// One statement of an update or delete command.
-fn statement(action: Action, change: &Change) -> RawDocumentBuf {
-    let mut statement = rawdoc! { "q": by_id(&change.id) };
-    match (action, &change.after) {
-        (Action::Delete, _) | (_, None) => statement.append(cstr!("limit"), 1),
-        (_, Some(after)) => {
-            if has_dollar_field(after) {
-                let literally = rawdoc! { "$replaceWith": { "$literal": after.as_raw().to_owned() } };
-                statement.append(cstr!("u"), bson::RawArrayBuf::from_iter([literally]));
-            } else {
-                statement.append(cstr!("u"), after.as_raw());
-            }
-            statement.append(cstr!("upsert"), action == Action::Put);
-        }
-    }
-    statement
-}
-
-/// Whether a field of the document itself starts with `$`: servers insert such a document, but do
-/// not take it as a replacement.
-fn has_dollar_field(document: &Document) -> bool {
-    // Every element is well formed: a `Document` was checked.
-    document.as_raw().iter_elements().flatten().any(|field| field.key().as_str().starts_with('$'))
-}
-
 impl MongoStore {
     /// Sorts changes into jobs: deletes first, inserts last, each small enough for one command.
-    pub(crate) fn jobs<'a>(
-        &self,
-        changes: impl IntoIterator<Item = (&'a Change, Action)>,
-    ) -> Result<Vec<Job<'a>>, Failure> {
-        let mut sorted: Vec<(Action, &Change)> = changes.into_iter().map(|(change, action)| (action, change)).collect();
+    pub(crate) fn jobs(&self, changes: impl IntoIterator<Item = (Arc<Change>, Action)>) -> Result<Vec<Job>, Failure> {
+        let planned = |(change, action): (Arc<Change>, Action)| (statement::exactly(action, &change), change);
+        let mut sorted: Vec<(Action, Arc<Change>)> = changes.into_iter().map(planned).collect();
         sorted.sort_by(|(a, x), (b, y)| (a, &x.ns).cmp(&(b, &y.ns)));
-        let mut jobs: Vec<Job<'_>> = Vec::new();
+        let mut jobs: Vec<Job> = Vec::new();
         let mut rest = sorted.as_slice();
         while let Some((action, first)) = rest.first() {
             let same = rest.iter().take_while(|(a, change)| a == action && change.ns == first.ns).count();
-            let sizes = rest.iter().take(same.min(JOB_CHANGES_MAX)).map(|(_, change)| statement_bytes(*action, change));
+            let sizes =
+                rest.iter().take(same.min(JOB_CHANGES_MAX)).map(|(_, change)| statement::bytes(*action, change));
             let (these, others) = rest.split_at(self.fitting(sizes));
-            let changes = these.iter().map(|(_, change)| *change).collect();
-            jobs.push(Job { place: self.place(&first.ns)?, action: *action, changes });
+            let changes = these.iter().map(|(_, change)| Arc::clone(change)).collect();
+            jobs.push(Job { place: self.place(&first.ns)?, action: *action, changes, bypass: false });
             rest = others;
         }
         Ok(jobs)
     }
 
-    /// Runs jobs side by side; their changes must commute.
-    pub(crate) async fn run_jobs<'a>(&self, hold: &Hold<'_>, jobs: Vec<Job<'a>>) -> Result<Outcome<'a>, Failure> {
-        let mut requests: Vec<Request<'_, 'a>> = Vec::new();
+    /// Runs jobs side by side; their changes must commute. Where a collation takes different ids for one, what is
+    /// deleted makes room for what is inserted, so that goes first.
+    pub(crate) async fn run_jobs(&self, hold: &Hold<'_>, mut jobs: Vec<Job>) -> Result<Outcome, Failure> {
+        let mut total = Outcome::default();
+        for job in self.take_collated(&mut jobs).await? {
+            total.absorb(self.delete_exactly(hold, job).await?);
+        }
+        let mut requests: Vec<Request<'_>> = Vec::new();
         for job in jobs {
             requests.push(Box::pin(self.run_job(hold, job)));
         }
         let mut running = stream::iter(requests).buffer_unordered(LANES);
-        let mut total = Outcome::default();
         let mut failed = None;
         // All are waited for: a request that is under way must not be left to itself.
         while let Some(result) = running.next().await {
@@ -146,18 +129,32 @@ impl MongoStore {
         failed.map_or(Ok(total), Err)
     }
 
-    async fn run_job<'a>(&self, hold: &Hold<'_>, job: Job<'a>) -> Result<Outcome<'a>, Failure> {
+    /// Runs a job; what a validator does not let pass is sent once more, past it.
+    async fn run_job(&self, hold: &Hold<'_>, mut job: Job) -> Result<Outcome, Failure> {
+        let mut outcome = self.try_job(hold, &job).await?;
+        let (invalid, refused): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut outcome.refused).into_iter().partition(|refused| refused.error.is_invalid());
+        outcome.refused = refused;
+        if !invalid.is_empty() {
+            job.bypass = true;
+            job.changes = invalid.into_iter().map(|refused| refused.change).collect();
+            outcome.absorb(self.try_job(hold, &job).await?);
+        }
+        Ok(outcome)
+    }
+
+    async fn try_job(&self, hold: &Hold<'_>, job: &Job) -> Result<Outcome, Failure> {
         self.still_holds(hold).await?;
-        let reply = self.send(&job, None).await.map_err(|failure| too_large(failure, &job))?;
+        let reply = self.send(job, None).await.map_err(|failure| too_large(failure, job))?;
         let mut outcome = Outcome::default();
         for error in &reply.errors {
             let failure = Failure::from_write_error(error);
             let change = match job.changes.get(error.index) {
                 // It is this document that the server does not take.
-                Some(change) if failure.fault == Fault::Unexpected => *change,
+                Some(change) if failure.fault == Fault::Unexpected => Arc::clone(change),
                 _ => return Err(failure),
             };
-            if job.action == Action::Insert && error.is_duplicate_of("_id") {
+            if job.action.is_insert() && error.is_duplicate_of("_id") {
                 outcome.drifted.push(change);
             } else {
                 outcome.refused.push(Refused { change, action: job.action, error: error.clone() });
@@ -165,7 +162,7 @@ impl MongoStore {
         }
         let untouched = job.changes.len().saturating_sub(reply.errors.len() + reply.count);
         match job.action {
-            Action::Insert => outcome.changed = reply.count,
+            Action::Insert | Action::InsertAsIs => outcome.changed = reply.count,
             Action::Put => {
                 outcome.changed = reply.modified;
                 outcome.repeated = reply.count.saturating_sub(reply.modified);
@@ -173,10 +170,10 @@ impl MongoStore {
             Action::Replace => {
                 outcome.changed = reply.count;
                 if untouched > 0 {
-                    outcome.drifted = self.missing(&job).await?;
+                    outcome.drifted = self.missing(job).await?;
                 }
             }
-            Action::Delete => {
+            Action::Delete | Action::Clear => {
                 outcome.changed = reply.count;
                 outcome.repeated = untouched;
             }
@@ -185,45 +182,30 @@ impl MongoStore {
     }
 
     /// Sends a job's command.
-    pub(crate) async fn send(&self, job: &Job<'_>, session: Option<&mut ClientSession>) -> Result<WriteReply, Failure> {
-        let verb = match job.action {
-            Action::Insert => Verb::Insert,
-            Action::Replace | Action::Put => Verb::Update,
-            Action::Delete => Verb::Delete,
-        };
-        let statements: RawArrayBuf = match job.action {
-            Action::Insert => {
-                job.changes.iter().filter_map(|change| change.after.as_ref()).map(Document::as_raw).collect()
-            }
-            _ => job.changes.iter().map(|change| statement(job.action, change)).collect(),
-        };
-        self.write(&job.place, verb, statements, false, session).await
+    pub(crate) async fn send(&self, job: &Job, session: Option<&mut ClientSession>) -> Result<WriteReply, Failure> {
+        self.run_write(&job.place, statement::command(job), session).await
     }
 
     /// The changes of a job whose documents do not exist.
-    pub(crate) async fn missing<'a>(&self, job: &Job<'a>) -> Result<Vec<&'a Change>, Failure> {
+    pub(crate) async fn missing(&self, job: &Job) -> Result<Vec<Arc<Change>>, Failure> {
         let ids: Vec<DocId> = job.changes.iter().map(|change| change.id.clone()).collect();
         let existing = self.existing(&job.place, &ids).await?;
-        Ok(job.changes.iter().copied().filter(|change| !existing.contains(&change.id)).collect())
+        Ok(job.changes.iter().filter(|change| !existing.contains(&change.id)).cloned().collect())
+    }
+}
+
+impl Action {
+    pub(crate) fn is_insert(self) -> bool {
+        matches!(self, Self::Insert | Self::InsertAsIs)
     }
 }
 
 /// A command is too large when the one change in it is: more than one go out only where they fit.
-fn too_large(mut failure: Failure, job: &Job<'_>) -> Failure {
+fn too_large(mut failure: Failure, job: &Job) -> Failure {
     if failure.is_too_large()
         && let [change] = job.changes.as_slice()
     {
         failure.fault = Fault::Rejected { ns: change.ns.clone(), id: change.id.clone(), index: change.index };
     }
     failure
-}
-
-/// About the size of a statement: enough to keep a command within its limit.
-fn statement_bytes(action: Action, change: &Change) -> usize {
-    const FRAME: usize = 64;
-    let document = change.after.as_ref().map_or(0, |document| document.as_bytes().len());
-    match action {
-        Action::Insert => document,
-        Action::Replace | Action::Put | Action::Delete => FRAME + document + by_id(&change.id).as_bytes().len(),
-    }
 }

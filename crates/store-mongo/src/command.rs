@@ -27,6 +27,22 @@ pub(crate) enum Verb {
     Delete,
 }
 
+impl Verb {
+    /// The command on a collection.
+    pub(crate) fn command(self, place: &Place, statements: RawArrayBuf, ordered: bool) -> RawDocumentBuf {
+        let (name, field) = match self {
+            Self::Insert => (cstr!("insert"), cstr!("documents")),
+            Self::Update => (cstr!("update"), cstr!("updates")),
+            Self::Delete => (cstr!("delete"), cstr!("deletes")),
+        };
+        let mut command = RawDocumentBuf::new();
+        command.append(name, place.collection.as_str());
+        command.append(field, statements);
+        command.append(cstr!("ordered"), ordered);
+        command
+    }
+}
+
 /// The reply to a write command that was executed.
 #[derive(Debug, Default)]
 pub(crate) struct WriteReply {
@@ -51,10 +67,16 @@ pub(crate) struct WriteError {
 
 impl WriteError {
     const DUPLICATE_KEY: i32 = 11000;
+    const VALIDATION_FAILED: i32 = 121;
 
     /// Whether a unique index refuses it.
     pub(crate) fn is_duplicate(&self) -> bool {
         self.code == Self::DUPLICATE_KEY
+    }
+
+    /// Whether a validator of the collection refuses it.
+    pub(crate) fn is_invalid(&self) -> bool {
+        self.code == Self::VALIDATION_FAILED
     }
 
     /// Whether the unique index that refuses it is that of exactly this field.
@@ -76,18 +98,26 @@ impl MongoStore {
         session: Option<&mut ClientSession>,
     ) -> Result<BsonDocument, Failure> {
         command.append(cstr!("maxTimeMS"), self.max_time_ms());
+        self.within_deadline(access, self.run_patiently(database, command, access, session)).await
+    }
+
+    /// The same without a time limit, for what takes as long as there are documents. Who asks has to
+    /// look for a server that answers no more: by keeping its lease.
+    pub(crate) async fn run_patiently(
+        &self,
+        database: &str,
+        command: RawDocumentBuf,
+        access: Access,
+        session: Option<&mut ClientSession>,
+    ) -> Result<BsonDocument, Failure> {
         let database = self.client().database(database);
         let action = database.run_raw_command(command);
         let action = match session {
             Some(session) => action.session(session),
             None => action,
         };
-        let sent = async { action.await.map_err(|error| Failure::from_driver(&error, access)) };
-        let reply = self.within_deadline(access, sent).await?;
-        match undurable(&reply) {
-            None => Ok(reply),
-            Some(failure) => Err(failure),
-        }
+        let reply = action.await.map_err(|error| Failure::from_driver(&error, access))?;
+        undurable(&reply).map_or(Ok(reply), Err)
     }
 
     /// The server's time limit for a request, in milliseconds.
@@ -101,11 +131,7 @@ impl MongoStore {
         access: Access,
         request: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        let limit = self.inner.options.request_timeout + GRACE;
-        match tokio::time::timeout(limit, Box::pin(request)).await {
-            Ok(result) => result,
-            Err(_) => Err(Failure::timeout(access)),
-        }
+        within(self.inner.options.request_timeout, access, request).await
     }
 
     /// Runs one write command. `Ok` means that it was executed and is as durable as promised;
@@ -118,19 +144,16 @@ impl MongoStore {
         ordered: bool,
         session: Option<&mut ClientSession>,
     ) -> Result<WriteReply, Failure> {
-        let mut command = RawDocumentBuf::new();
-        let collection = place.collection.as_str();
-        match verb {
-            Verb::Insert => command.append(cstr!("insert"), collection),
-            Verb::Update => command.append(cstr!("update"), collection),
-            Verb::Delete => command.append(cstr!("delete"), collection),
-        }
-        match verb {
-            Verb::Insert => command.append(cstr!("documents"), statements),
-            Verb::Update => command.append(cstr!("updates"), statements),
-            Verb::Delete => command.append(cstr!("deletes"), statements),
-        }
-        command.append(cstr!("ordered"), ordered);
+        self.run_write(place, verb.command(place, statements, ordered), session).await
+    }
+
+    /// The same with a command that is ready.
+    pub(crate) async fn run_write(
+        &self,
+        place: &Place,
+        mut command: RawDocumentBuf,
+        session: Option<&mut ClientSession>,
+    ) -> Result<WriteReply, Failure> {
         if session.is_none() {
             command.append(cstr!("writeConcern"), self.write_concern());
         }
@@ -164,6 +187,18 @@ impl MongoStore {
             })
             .count();
         fitting.max(1)
+    }
+}
+
+/// Waits for a request that the server may work on for so long, and a little longer.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    access: Access,
+    request: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    match tokio::time::timeout(limit + GRACE, Box::pin(request)).await {
+        Ok(result) => result,
+        Err(_) => Err(Failure::timeout(access)),
     }
 }
 

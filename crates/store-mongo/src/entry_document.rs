@@ -1,11 +1,12 @@
 //! The document form of an entry in the `oplog` collection, readable by people.
 //!
 //! ```text
-//! { _id: <index>, v: 1, term, ts: <optime>, wall: <optime as a date>, op: "i|u|d|n|t",
-//!   ns, o: <document>, o2: { _id }, opId, prev: <hash before>, hash }
+//! { _id: <index>, v: 1, term, ts: <optime>, wall: <optime as a date>, op: "i|u|p|d|c|n|t",
+//!   ns, o: <document, diff or command>, o2: { _id }, opId, prev: <hash before>, hash }
 //! ```
 //!
-//! `o` is there for an insert and an update, `o2` for an update and a delete. `ts` is left out when
+//! `o` is there for an insert, an update, a patch and a command, `o2` for an update, a patch and a delete.
+//! Of a command `ns` is `database.$cmd`. `ts` is left out when
 //! it is `Timestamp(0, 0)`, which a server would replace by its own clock.
 
 use bson::{
@@ -15,13 +16,15 @@ use bson::{
 };
 use oplogsync_core::{
     clock::OpTime,
+    command::{Command, CommandError},
+    diff::{Diff, DiffError},
     doc_id::{DocId, DocIdError},
     document::{Document, DocumentError},
     entry::{Entry, HashMismatch, Kind, Operation},
     excerpt::excerpt,
     hash::Hash,
     ids::OpId,
-    namespace::{Namespace, NamespaceError},
+    namespace::{DatabaseName, Namespace, NamespaceError},
     position::Position,
     store_error::Fault,
 };
@@ -31,6 +34,9 @@ use crate::{
     fields::{FieldError, Fields},
     scope::Place,
 };
+
+/// Ends the namespace of a command.
+const COMMAND_SUFFIX: &str = ".$cmd";
 
 /// What is wrong with a document of the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +49,10 @@ pub(crate) enum EntryDocumentError {
     Namespace(#[from] NamespaceError),
     #[error("it was changed after it was written: its document is none")]
     Document(#[from] DocumentError),
+    #[error("its command is not known to this version")]
+    Command(#[from] CommandError),
+    #[error("it was changed after it was written: its diff is none")]
+    Diff(#[from] DiffError),
     #[error("it was changed after it was written: its document's id is none")]
     Id(#[from] DocIdError),
     #[error("it was changed after it was written: its content does not match its hash")]
@@ -54,8 +64,8 @@ pub(crate) enum EntryDocumentError {
 impl EntryDocumentError {
     fn fault(&self) -> Fault {
         match self {
-            Self::Form(_) | Self::Kind(_) | Self::Namespace(_) => Fault::Incompatible,
-            Self::Document(_) | Self::Id(_) | Self::Hash(_) | Self::Contradiction(_) => Fault::Corrupt,
+            Self::Form(_) | Self::Kind(_) | Self::Namespace(_) | Self::Command(_) => Fault::Incompatible,
+            Self::Diff(_) | Self::Document(_) | Self::Id(_) | Self::Hash(_) | Self::Contradiction(_) => Fault::Corrupt,
         }
     }
 }
@@ -99,8 +109,10 @@ pub(crate) fn encode(entry: &Entry) -> Option<RawDocumentBuf> {
     }
     out.append(cstr!("wall"), wall(entry.optime()));
     out.append(cstr!("op"), char::from(entry.operation().kind().code()).to_string());
-    if let Some(ns) = entry.operation().namespace() {
-        out.append(cstr!("ns"), ns.as_str());
+    match entry.operation() {
+        // As in a server's own oplog.
+        Operation::Command(command) => out.append(cstr!("ns"), format!("{}{COMMAND_SUFFIX}", command.database())),
+        other => other.namespace().into_iter().for_each(|ns| out.append(cstr!("ns"), ns.as_str())),
     }
     match entry.operation() {
         Operation::Insert { document, .. } => out.append(cstr!("o"), document.as_raw()),
@@ -108,7 +120,12 @@ pub(crate) fn encode(entry: &Entry) -> Option<RawDocumentBuf> {
             out.append(cstr!("o"), document.as_raw());
             out.append(cstr!("o2"), document.id().to_raw_document());
         }
+        Operation::Patch { id, diff, .. } => {
+            out.append(cstr!("o"), diff.as_raw());
+            out.append(cstr!("o2"), id.to_raw_document());
+        }
         Operation::Delete { id, .. } => out.append(cstr!("o2"), id.to_raw_document()),
+        Operation::Command(command) => out.append(cstr!("o"), command.as_raw()),
         Operation::Noop | Operation::NewTerm => {}
     }
     let mut binary = |name: &'static CStr, bytes| out.append(name, bytes16(bytes));
@@ -179,6 +196,16 @@ fn read_operation(fields: &mut Fields<'_>) -> Result<Operation, EntryDocumentErr
             Operation::Update { ns, document }
         }
         Kind::Delete => Operation::Delete { ns: Namespace::new(fields.text("ns")?)?, id: id(fields.document("o2")?)? },
+        Kind::Patch => Operation::Patch {
+            ns: Namespace::new(fields.text("ns")?)?,
+            diff: Diff::new(fields.document("o")?.to_owned())?,
+            id: id(fields.document("o2")?)?,
+        },
+        Kind::Command => {
+            let ns = fields.text("ns")?;
+            let database = ns.strip_suffix(COMMAND_SUFFIX).ok_or(EntryDocumentError::Contradiction("ns"))?;
+            Operation::Command(Command::parse(DatabaseName::new(database)?, fields.document("o")?)?)
+        }
         Kind::Noop => Operation::Noop,
         Kind::NewTerm => Operation::NewTerm,
     })

@@ -32,6 +32,8 @@ pub(crate) struct Parts {
     pub(crate) transient: bool,
     /// Whether it is unknown if the transaction was committed; the commit may be tried again.
     pub(crate) commit_unknown: bool,
+    /// Whether what the server has refused the request for is not yet as durable as the request wants it.
+    pub(crate) undurable: bool,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -56,7 +58,14 @@ pub(crate) struct Said(pub(crate) String);
 
 impl Failure {
     pub(crate) fn new(fault: Fault) -> Self {
-        Self(Box::new(Parts { fault, code: None, transient: false, commit_unknown: false, source: None }))
+        Self(Box::new(Parts {
+            fault,
+            code: None,
+            transient: false,
+            commit_unknown: false,
+            undurable: false,
+            source: None,
+        }))
     }
 
     pub(crate) fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
@@ -84,6 +93,17 @@ impl Failure {
         failure
     }
 
+    /// A refusal with the privilege that the user lacks; any other failure as it is.
+    pub(crate) fn needing(mut self, privilege: &str) -> Self {
+        const UNAUTHORIZED: i32 = 13;
+        if self.code == Some(UNAUTHORIZED)
+            && let Some(source) = self.source.take()
+        {
+            self.source = Some(Said(format!("the user lacks the privilege {privilege} ({source})")).into());
+        }
+        self
+    }
+
     /// What an error of the driver means.
     pub(crate) fn from_driver(error: &mongodb::error::Error, access: Access) -> Self {
         let mut failure = match error.kind.as_ref() {
@@ -92,6 +112,8 @@ impl Failure {
         };
         failure.transient = error.contains_label(TRANSIENT_TRANSACTION_ERROR);
         failure.commit_unknown = error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT);
+        let response = error.server_response();
+        failure.undurable = response.is_some_and(|response| matches!(response.get("writeConcernError"), Ok(Some(_))));
         failure
     }
 
@@ -100,6 +122,18 @@ impl Failure {
         let mut failure = Self::new(fault_of_code(error.code, Access::Write)).because(error.clone());
         failure.code = Some(error.code);
         failure
+    }
+
+    /// The same failure as another fault, with our own words before those of the server.
+    pub(crate) fn explained(mut self, fault: Fault, words: &str) -> Self {
+        let said = self.words();
+        self.fault = fault;
+        self.because(Said(if said.is_empty() { words.to_owned() } else { format!("{words} ({said})") }))
+    }
+
+    /// What the server or the driver said.
+    pub(crate) fn words(&self) -> String {
+        self.source.as_ref().map(ToString::to_string).unwrap_or_default()
     }
 
     /// Our own deadline has passed.

@@ -3,8 +3,10 @@
 
 use bson::{RawDocument, RawDocumentBuf, raw::cstr, rawdoc};
 use oplogsync_core::{
-    checkpoint::{Checkpoint, Stop},
+    checkpoint::{Checkpoint, Resume, Stop, Token},
+    command::Action,
     entry::{Entry, Operation},
+    filter::FilterId,
     ids::{LogId, OwnerId},
     lease::Lease,
     position::Anchor,
@@ -19,14 +21,19 @@ use crate::{
     entry_document,
     node_document::{
         DOCUMENTS, DocumentsState, LogState, Window, decode_acknowledgement, decode_writer, encode_anchor,
-        encode_checkpoint, encode_lease, encode_stop, encode_window,
+        encode_checkpoint, encode_lease, encode_resume, encode_stop, encode_window,
     },
     scope::Scope,
 };
 
+mod event;
+
+pub use self::event::decode_event;
+
 /// The targets of this crate.
-pub const TARGETS: [Target; 2] = [
+pub const TARGETS: [Target; 3] = [
     Target { name: "decode_entry_document", body: decode_entry_document, seeds: entry_seeds },
+    Target { name: "decode_event", body: decode_event, seeds: event::seeds },
     Target { name: "decode_node_document", body: decode_node_document, seeds: node_seeds },
 ];
 
@@ -65,6 +72,7 @@ fn encode_documents(state: &DocumentsState) -> RawDocumentBuf {
     let mut append = |name, part: Option<RawDocumentBuf>| part.map_or((), |part| document.append(name, part));
     append(cstr!("lease"), state.lease.as_ref().map(encode_lease));
     append(cstr!("checkpoint"), state.checkpoint.as_ref().map(encode_checkpoint));
+    append(cstr!("resume"), encode_resume(&state.resume));
     append(cstr!("applying"), state.applying.as_ref().map(encode_window));
     append(cstr!("stop"), state.stop.as_ref().map(encode_stop));
     document
@@ -76,7 +84,10 @@ fn entry_seeds() -> Vec<Seed> {
     let mut chain = Chain::new(log_id(1));
     chain.new_term().insert(&ns, every_type(1)).update(&ns, rawdoc! { "_id": 1, "a": [{ "b": 2 }] });
     chain.delete(&ns, id(1)).delete(&ns, id(rawdoc! { "a": -0.0 })).push(Operation::Noop);
-    let names = ["new-term", "insert-of-every-type", "update", "delete", "delete-by-document", "noop"];
+    chain.patch(&ns, id(1), rawdoc! { "u": { "n": 1 }, "sa": { "a": true, "u0": 2 } });
+    chain.command(Action::Rename { ns: ns.clone(), to: namespace("renamed"), drop_target: true });
+    let names =
+        ["new-term", "insert-of-every-type", "update", "delete", "delete-by-document", "noop", "patch", "command"];
     let encoded = |entry: &Entry| entry_document::encode(entry).expect("a seed can be encoded").into_bytes();
     let mut seeds: Vec<Seed> =
         names.iter().zip(chain.take()).map(|(name, entry)| seed(name, encoded(&entry))).collect();
@@ -94,11 +105,15 @@ fn node_seeds() -> Vec<Seed> {
     let full = DocumentsState {
         lease: Some(lease.clone()),
         checkpoint: Some(Checkpoint { log, anchor }),
-        applying: Some(Window { index: 8, hash: anchor.hash, steps: true }),
+        resume: Resume { filter: FilterId::from_bytes([6; 16]), token: Some(Token::new(&[1, 2, 3][..])) },
+        applying: Some(Window { index: 8, hash: anchor.hash, steps: true, images: vec![anchor.hash; 2] }),
         stop: Some(stop),
     };
+    let window = Window { index: 8, hash: anchor.hash, steps: true, images: Vec::new() };
+    let before_tokens = DocumentsState { resume: Resume::default(), applying: Some(window), ..full.clone() };
     vec![
         seed("checkpoint-and-all-else", encode_documents(&full).into_bytes()),
+        seed("before-there-were-tokens", encode_documents(&before_tokens).into_bytes()),
         seed("no-checkpoint-yet", encode_documents(&DocumentsState::default()).into_bytes()),
         seed("log", LogState { log, floor: anchor }.encode().into_bytes()),
         seed("writer", rawdoc! { "_id": "writer", "v": 1, "lease": encode_lease(&lease) }.into_bytes()),
@@ -119,7 +134,10 @@ mod tests {
         hostile::{large_documents, small_documents},
     };
 
+    use oplogsync_core::filter::Filter;
+
     use super::*;
+    use crate::change_stream::Decoder;
 
     #[test]
     fn every_target_of_this_store_holds_around_its_corpus() {
@@ -129,11 +147,12 @@ mod tests {
 
     #[test]
     fn the_documents_of_the_corpus_decode() {
-        let (_, full) = node_seeds().remove(0);
-        let state = DocumentsState::decode(RawDocument::from_bytes(&full).unwrap()).unwrap();
-        assert!(
-            state.lease.is_some() && state.checkpoint.is_some() && state.applying.is_some() && state.stop.is_some()
-        );
+        for (_, full) in node_seeds().into_iter().take(2) {
+            let state = DocumentsState::decode(RawDocument::from_bytes(&full).unwrap()).unwrap();
+            assert!(
+                state.lease.is_some() && state.checkpoint.is_some() && state.applying.is_some() && state.stop.is_some()
+            );
+        }
     }
 
     #[test]
@@ -147,12 +166,19 @@ mod tests {
                 "_id": 1_i64, "v": 1, "term": 1_i64, "wall": bson::DateTime::from_millis(0), "op": "i",
                 "ns": "shop.items", "o": raw.clone(),
             };
+            let event = rawdoc! {
+                "_id": raw.clone(), "operationType": "insert", "clusterTime": bson::Timestamp { time: 1, increment: 1 },
+                "ns": { "db": "shop", "coll": "items" }, "fullDocument": raw.clone(),
+            };
+            let mut decoder = Decoder::new(Scope::Server, Filter::everything());
             let started = Instant::now();
             let failures = [
                 entry_document::decode(&raw, &place).map(drop),
                 entry_document::decode(&carrier, &place).map(drop),
                 DocumentsState::decode(&raw).map(drop),
                 LogState::decode(&raw).map(drop),
+                decoder.decode(&raw).map(drop),
+                decoder.decode(&event).map(drop),
             ];
             assert!(started.elapsed() < SOON, "{} took {:?}", hostile.name, started.elapsed());
             for failure in failures {

@@ -51,6 +51,10 @@ impl MongoStore {
     }
 
     async fn swap(&self, name: LeaseName, expected: Option<&Lease>, new: Option<&Lease>) -> Result<bool, Failure> {
+        let is_taken_over = expected.zip(new).is_some_and(|(old, new)| old.owner != new.owner);
+        if is_taken_over && name == LeaseName::Documents {
+            self.end_left_transaction().await?;
+        }
         let filter = match expected {
             None => rawdoc! { "_id": document_of(name), "lease": { "$exists": false } },
             Some(lease) => rawdoc! {

@@ -4,6 +4,7 @@
 //! entry are one step of the server, so there are no holes and no counter.
 
 mod append;
+pub(crate) mod appended;
 
 use bson::{RawArrayBuf, RawDocumentBuf, raw::cstr, rawdoc};
 use oplogsync_core::{
@@ -69,6 +70,10 @@ impl Log for MongoStore {
                 format!("remember that {} has come to {}", acknowledgement.replica, acknowledgement.at.position);
             self.store_error(doing, failure)
         })
+    }
+
+    async fn appended(&self, index: u64) {
+        self.await_entry(index).await;
     }
 
     async fn acknowledgements(&self) -> Result<Vec<Acknowledgement>, StoreError> {

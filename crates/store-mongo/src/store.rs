@@ -2,15 +2,18 @@
 
 use std::sync::{Arc, atomic::AtomicU64};
 
-use bson::{RawDocumentBuf, rawdoc};
-use mongodb::Client;
+use bson::{RawDocumentBuf, oid::ObjectId, rawdoc};
+use mongodb::{Client, ClientSession, options::SelectionCriteria};
 use oplogsync_core::{
     namespace::Namespace,
     store_error::{Fault, StoreError},
 };
 
+use tokio::sync::Mutex;
+
 use crate::{
-    error::Failure,
+    error::{Access, Failure},
+    log::appended::News,
     options::Options,
     scope::{Place, Scope},
     server::Server,
@@ -24,12 +27,16 @@ pub struct MongoStore {
 
 pub(crate) struct Inner {
     pub(crate) client: Client,
+    pub(crate) copy_selection: Option<SelectionCriteria>,
     pub(crate) node: Box<str>,
     pub(crate) scope: Scope,
     pub(crate) options: Options,
     pub(crate) server: Server,
     /// Up to which index entries of the log are known to be in the server's journal.
     pub(crate) journaled: AtomicU64,
+    pub(crate) news: News,
+    /// The session of the transactions, while none is under way.
+    pub(crate) session: Mutex<Option<ClientSession>>,
 }
 
 impl MongoStore {
@@ -43,9 +50,46 @@ impl MongoStore {
         &self.inner.client
     }
 
+    /// The read preference of the URI, if it has one: for the reads of an initial copy, and for nothing
+    /// else. All other requests go to the primary.
+    pub fn copy_selection(&self) -> Option<SelectionCriteria> {
+        self.inner.copy_selection.clone()
+    }
+
+    /// Whether it is a replica set, or behind a mongos: it has transactions and change streams.
+    pub fn is_replicated(&self) -> bool {
+        self.inner.server.is_replicated()
+    }
+
     /// Whether the documents of a batch and the checkpoint are written as one transaction.
     pub fn is_transactional(&self) -> bool {
         self.inner.options.transactions && self.inner.server.is_replicated()
+    }
+
+    /// Whether what one of the two writes the other shows: they are the same database, or the same whole server,
+    /// perhaps under different addresses. Compares the running processes that answer, for which no privilege is
+    /// needed; behind two routers of one cluster it cannot tell.
+    ///
+    /// # Errors
+    /// When one of them does not answer.
+    pub async fn is_same_place(&self, other: &Self) -> Result<bool, StoreError> {
+        // Database names that differ only in case are one database to MongoDB.
+        let database = |store: &Self| store.inner.scope.only_database().map(str::to_ascii_lowercase);
+        if database(self) != database(other) {
+            return Ok(false);
+        }
+        Ok(self.process_id().await? == other.process_id().await?)
+    }
+
+    /// Of the server that takes the writes.
+    async fn process_id(&self) -> Result<ObjectId, StoreError> {
+        let hello = self.run("admin", rawdoc! { "hello": 1 }, Access::Read, None).await;
+        let id = hello.and_then(|hello| {
+            let version = hello.get_document("topologyVersion");
+            let id = version.and_then(|version| version.get_object_id("processId"));
+            id.map_err(|error| Failure::new(Fault::Unexpected).because(error))
+        });
+        id.map_err(|failure| self.store_error("read which process it is", failure))
     }
 
     pub(crate) fn store_error(&self, doing: impl Into<Box<str>>, failure: Failure) -> StoreError {

@@ -4,7 +4,7 @@ use bson::{Bson, RawDocumentBuf, raw::cstr, rawdoc};
 use mongodb::ClientSession;
 use oplogsync_core::{
     batch::Batch,
-    checkpoint::{Checkpoint, Stop},
+    checkpoint::{Checkpoint, Resume, Stop},
     entry::Entry,
     ids::OwnerId,
     position::Position,
@@ -14,7 +14,9 @@ use oplogsync_core::{
 use crate::{
     entry_document::bytes16,
     error::{Access, Failure},
-    node_document::{DOCUMENTS, DocumentsState, Window, counted, encode_checkpoint, encode_stop, encode_window},
+    node_document::{
+        DOCUMENTS, DocumentsState, Window, counted, encode_checkpoint, encode_resume, encode_stop, encode_window,
+    },
     store::MongoStore,
 };
 
@@ -36,16 +38,20 @@ impl MongoStore {
         }
     }
 
+    /// Fails if `owner` does not hold the lease.
+    pub(crate) async fn check_owner(&self, owner: OwnerId) -> Result<(), Failure> {
+        stranger(&self.documents_state().await?, owner).map_or(Ok(()), |fault| Err(Failure::new(fault)))
+    }
+
     /// Notes durably that the batch is about to be written.
     pub(crate) async fn begin(
         &self,
         state: &DocumentsState,
         batch: &Batch,
         owner: OwnerId,
-        steps: bool,
+        window: &Window,
     ) -> Result<(), Failure> {
-        let window = Window { index: batch.last().position.index, hash: batch.last().hash, steps };
-        let update = rawdoc! { "$set": { "applying": encode_window(&window) } };
+        let update = rawdoc! { "$set": { "applying": encode_window(window) } };
         self.advance(state, update, batch, owner, None).await
     }
 
@@ -58,10 +64,33 @@ impl MongoStore {
         session: Option<&mut ClientSession>,
     ) -> Result<(), Failure> {
         let checkpoint = Checkpoint { log: batch.log(), anchor: batch.last() };
-        let update = rawdoc! {
-            "$set": { "checkpoint": encode_checkpoint(&checkpoint) }, "$unset": { "stop": "", "applying": "" },
-        };
-        self.advance(state, update, batch, owner, session).await
+        self.advance(state, standing_at(&checkpoint, &batch.resume()), batch, owner, session).await
+    }
+
+    /// Moves the checkpoint to wherever it is to be, outside of any batch.
+    pub(crate) async fn place_checkpoint(
+        &self,
+        checkpoint: &Checkpoint,
+        resume: &Resume,
+        owner: OwnerId,
+    ) -> Result<(), Failure> {
+        self.change_as(owner, standing_at(checkpoint, resume)).await
+    }
+
+    /// Takes the checkpoint away, and all that belongs to it.
+    pub(crate) async fn forget_checkpoint(&self, owner: OwnerId) -> Result<(), Failure> {
+        let gone = rawdoc! { "checkpoint": "", "resume": "", "stop": "", "applying": "" };
+        self.change_as(owner, rawdoc! { "$unset": gone }).await
+    }
+
+    /// Updates the node document if `owner` holds the lease.
+    async fn change_as(&self, owner: OwnerId, update: RawDocumentBuf) -> Result<(), Failure> {
+        let filter = rawdoc! { "_id": DOCUMENTS, "lease.owner": bytes16(owner.to_bytes()) };
+        if self.swap_node_document(filter, update, false).await? {
+            return Ok(());
+        }
+        self.check_owner(owner).await?;
+        Err(Failure::said(Fault::Unavailable, "the lease changed to and fro meanwhile"))
     }
 
     /// Updates the node document, if the owner, the checkpoint and what is being applied still are
@@ -120,6 +149,26 @@ impl MongoStore {
     }
 }
 
+/// The update that makes a target stand at a checkpoint.
+fn standing_at(checkpoint: &Checkpoint, resume: &Resume) -> RawDocumentBuf {
+    let mut set = rawdoc! { "checkpoint": encode_checkpoint(checkpoint) };
+    let mut unset = rawdoc! { "stop": "", "applying": "" };
+    match encode_resume(resume) {
+        Some(resume) => set.append(cstr!("resume"), resume),
+        None => unset.append(cstr!("resume"), ""),
+    }
+    rawdoc! { "$set": set, "$unset": unset }
+}
+
+/// Who holds the lease, if it is not `owner`.
+fn stranger(state: &DocumentsState, owner: OwnerId) -> Option<Fault> {
+    match &state.lease {
+        Some(lease) if lease.owner == owner => None,
+        Some(lease) => Some(Fault::Busy { holder: lease.holder.clone() }),
+        None => Some(Fault::Busy { holder: "nobody with a lease".to_owned() }),
+    }
+}
+
 /// Why a batch may not be applied by `owner`, if it may not.
 fn objection(state: &DocumentsState, batch: &Batch, owner: OwnerId) -> Option<Failure> {
     let found = state.checkpoint.map_or(Position::default(), |checkpoint| checkpoint.anchor.position);
@@ -134,10 +183,8 @@ fn objection(state: &DocumentsState, batch: &Batch, owner: OwnerId) -> Option<Fa
         None if *batch.after() != Entry::origin(batch.log()) => return Some(Failure::new(moved)),
         _ => {}
     }
-    match &state.lease {
-        Some(lease) if lease.owner == owner => {}
-        Some(lease) => return Some(Failure::new(Fault::Busy { holder: lease.holder.clone() })),
-        None => return Some(Failure::new(Fault::Busy { holder: "nobody with a lease".to_owned() })),
+    if let Some(fault) = stranger(state, owner) {
+        return Some(Failure::new(fault));
     }
     let (window, last) = (state.unfinished()?, batch.last());
     if window.index != last.position.index {
@@ -147,7 +194,7 @@ fn objection(state: &DocumentsState, batch: &Batch, owner: OwnerId) -> Option<Fa
     }
     let rewritten = || {
         let words = format!(
-            "entry {} was another one when its batch was begun: the source was rewritten, sync the node anew",
+            "entry {} was another one when its batch was begun: the source was rewritten, sync the node anew with `oplogsync resync NODE --confirm NODE`",
             window.index
         );
         Failure::said(Fault::Incompatible, words)

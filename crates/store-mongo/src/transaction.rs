@@ -1,6 +1,9 @@
 //! Applying a batch in one transaction: data and checkpoint become visible and durable as one.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use mongodb::{
     ClientSession,
@@ -14,7 +17,7 @@ use oplogsync_core::{
 };
 
 use crate::{
-    apply::{Pass, count, drift_failure, rejected},
+    apply::{Pass, Patched, count, drift_failure, rejected, resolve},
     bulk::{Action, Job},
     command::WriteError,
     error::{Access, Failure},
@@ -30,13 +33,27 @@ const TRIES_MAX: u32 = 3;
 /// commit is asked for again.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// What one transaction is to do.
+struct Work<'a> {
+    state: &'a DocumentsState,
+    batch: &'a Batch,
+    changes: &'a [Arc<Change>],
+    patched: &'a Patched,
+    owner: OwnerId,
+    /// Whether validators are to be passed by.
+    bypass: bool,
+}
+
 /// How a try ended that did not fail.
-enum Tried<'a> {
-    Done(Applied),
+enum Tried {
+    /// So many documents are written.
+    Done(usize),
     /// The batch cannot be applied in a transaction.
     Unsuitable,
+    /// A validator has refused a document, and ended the transaction.
+    Invalid,
     /// Some documents of this job did not exist; nothing was written.
-    Missing(Job<'a>),
+    Missing(Job),
 }
 
 impl MongoStore {
@@ -45,36 +62,45 @@ impl MongoStore {
         &self,
         state: &DocumentsState,
         batch: &Batch,
-        changes: &[Change],
+        changes: &[Arc<Change>],
+        patched: &Patched,
         owner: OwnerId,
+    ) -> Result<Option<Applied>, Failure> {
+        let work = Work { state, batch, changes, patched, owner, bypass: false };
+        let mut session = self.take_session().await?;
+        let applied = self.try_some_times(work, &mut session).await;
+        self.keep_session(session).await;
+        applied
+    }
+
+    async fn try_some_times(
+        &self,
+        mut work: Work<'_>,
+        session: &mut ClientSession,
     ) -> Result<Option<Applied>, Failure> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let started = self.client().start_session().await;
-            let mut session = started.map_err(|error| Failure::from_driver(&error, Access::Read))?;
-            match self.try_transaction(state, batch, changes, owner, &mut session).await {
-                Ok(Tried::Done(applied)) => return Ok(Some(applied)),
-                Ok(Tried::Unsuitable) => {
-                    self.abort(&mut session).await;
-                    return Ok(None);
-                }
-                Ok(Tried::Missing(job)) => {
-                    self.abort(&mut session).await;
-                    return Err(self.explain_missing(&job).await?);
-                }
+            let outcome = self.try_transaction(&work, session).await;
+            if let Ok(Tried::Done(written)) = outcome {
+                return Ok(Some(Applied { changed: count(written), repeated: 0 }));
+            }
+            self.abort(session).await;
+            match outcome {
+                Ok(Tried::Invalid) if !work.bypass => work.bypass = true,
+                Ok(Tried::Done(_) | Tried::Unsuitable | Tried::Invalid) => return Ok(None),
+                Ok(Tried::Missing(job)) => return Err(self.explain_missing(&job).await?),
                 Err(mut failure) => {
-                    self.abort(&mut session).await;
                     // What was not committed did not happen, whichever reply was lost.
                     if !failure.commit_unknown && failure.fault == Fault::Unknown {
                         failure.fault = Fault::Unavailable;
                     }
                     let again = failure.transient && !failure.commit_unknown;
-                    if again && tries == TRIES_MAX && failure.is_write_conflict() {
+                    if again && tries >= TRIES_MAX && failure.is_write_conflict() {
                         // Without another writer this is a cache too small for the transaction.
                         return Ok(None);
                     }
-                    if !again || tries == TRIES_MAX {
+                    if !again || tries >= TRIES_MAX {
                         return Err(failure);
                     }
                     tokio::time::sleep(PAUSE).await;
@@ -83,39 +109,63 @@ impl MongoStore {
         }
     }
 
-    async fn try_transaction<'a>(
-        &self,
-        state: &DocumentsState,
-        batch: &Batch,
-        changes: &'a [Change],
-        owner: OwnerId,
-        session: &mut ClientSession,
-    ) -> Result<Tried<'a>, Failure> {
+    async fn try_transaction(&self, work: &Work<'_>, session: &mut ClientSession) -> Result<Tried, Failure> {
         let driver = |error| Failure::from_driver(&error, Access::Write);
         session.start_transaction().with_options(self.transaction_options()).await.map_err(driver)?;
-        match self.finish(state, batch, owner, Some(session)).await {
+        match self.finish(work.state, work.batch, work.owner, Some(session)).await {
             Err(failure) if is_unsuitable(failure.code) => return Ok(Tried::Unsuitable),
             moved => moved?,
         }
+        let mut written = match self.write_in(work, work.changes, session).await? {
+            Tried::Done(written) => written,
+            other => return Ok(other),
+        };
+        let mut patched = work.patched.clone();
+        while !patched.is_empty() {
+            // Read in the transaction: whoever changes such a document meanwhile is found out.
+            let bases = self.next_patched(&mut patched, Some(&mut *session)).await?;
+            let resolved = bases.into_iter().map(|(change, base)| resolve(change, &base).map(Arc::new));
+            match self.write_in(work, &resolved.collect::<Result<Vec<_>, _>>()?, session).await? {
+                Tried::Done(more) => written += more,
+                other => return Ok(other),
+            }
+        }
+        match self.commit(session).await {
+            Err(failure) if !failure.commit_unknown && is_unsuitable(failure.code) => return Ok(Tried::Unsuitable),
+            committed => committed?,
+        }
+        Ok(Tried::Done(written))
+    }
+
+    /// Writes some changes in the transaction.
+    async fn write_in(
+        &self,
+        work: &Work<'_>,
+        changes: &[Arc<Change>],
+        session: &mut ClientSession,
+    ) -> Result<Tried, Failure> {
         let mut written = 0;
-        for job in self.jobs(plan(changes, Pass::First))? {
-            let reply = match self.send(&job, Some(session)).await {
+        for mut job in self.jobs(plan(changes, Pass::First))? {
+            job.bypass = work.bypass;
+            if job.action == Action::Clear && self.deletes_collated(&job).await? {
+                job = self.only_existing(job).await?;
+                if job.changes.is_empty() {
+                    continue;
+                }
+            }
+            let reply = match self.send(&job, Some(&mut *session)).await {
                 Err(failure) if is_unsuitable(failure.code) => return Ok(Tried::Unsuitable),
                 reply => reply?,
             };
             if let Some(error) = reply.errors.first() {
                 return refused(&job, error);
             }
-            if reply.count != job.changes.len() {
+            if reply.count != job.changes.len() && job.action != Action::Clear {
                 return Ok(Tried::Missing(job));
             }
             written += reply.count;
         }
-        match self.commit(session).await {
-            Err(failure) if !failure.commit_unknown && is_unsuitable(failure.code) => return Ok(Tried::Unsuitable),
-            committed => committed?,
-        }
-        Ok(Tried::Done(Applied { changed: count(written), repeated: 0 }))
+        Ok(Tried::Done(written))
     }
 
     /// Commits, again and again within the deadline while the outcome is unknown, each time after twice the pause.
@@ -160,22 +210,23 @@ impl MongoStore {
     }
 
     /// Which document was not there. When all are by now, something wrote meanwhile: try again.
-    async fn explain_missing(&self, job: &Job<'_>) -> Result<Failure, Failure> {
+    async fn explain_missing(&self, job: &Job) -> Result<Failure, Failure> {
         let missing = self.missing(job).await?;
         Ok(match missing.into_iter().min_by_key(|change| change.index) {
-            Some(change) => drift_failure(change),
+            Some(change) => drift_failure(&change),
             None => Failure::said(Fault::Unavailable, "documents came back while the batch was applied"),
         })
     }
 }
 
 /// What it means in a transaction that a document was refused. The transaction is gone.
-fn refused<'a>(job: &Job<'a>, error: &WriteError) -> Result<Tried<'a>, Failure> {
+fn refused(job: &Job, error: &WriteError) -> Result<Tried, Failure> {
     let change = job.changes.get(error.index);
     match change {
-        Some(change) if job.action == Action::Insert && error.is_duplicate_of("_id") => Err(drift_failure(change)),
+        Some(change) if job.action.is_insert() && error.is_duplicate_of("_id") => Err(drift_failure(change)),
         // Another unique index: the order of the writes may be the reason.
         Some(_) if error.is_duplicate() => Ok(Tried::Unsuitable),
+        Some(_) if error.is_invalid() && !job.bypass => Ok(Tried::Invalid),
         _ if is_unsuitable(Some(error.code)) => Ok(Tried::Unsuitable),
         _ => Err(match (change, Failure::from_write_error(error)) {
             (Some(change), failure) if failure.fault == Fault::Unexpected => rejected(change).because(error.clone()),

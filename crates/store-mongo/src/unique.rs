@@ -1,46 +1,42 @@
 //! Settling what the server refused: folding a batch, and writing it in any order, can put two
 //! documents in conflict on a unique index that never were in log order.
 
-use std::collections::HashSet;
-
-use oplogsync_core::{
-    apply::Existence,
-    batch::{Batch, Change},
-    doc_id::DocId,
-    entry::Operation,
-    namespace::Namespace,
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
 };
 
+use oplogsync_core::{doc_id::DocId, document::Document, namespace::Namespace};
+
 use crate::{
+    apply::Begun,
     bulk::{Action, Outcome, Refused},
     error::Failure,
     hold::Hold,
-    node_document::DocumentsState,
+    node_document::Window,
     store::MongoStore,
 };
+
+/// A document of a batch.
+type Key = (Namespace, DocId);
 
 impl MongoStore {
     /// Tries again, in log order, what a unique index has refused, now that the rest of the batch is
     /// written. What is left in `outcome.refused` stays refused.
-    pub(crate) async fn settle_refused<'a>(
-        &self,
-        state: &DocumentsState,
-        batch: &Batch,
-        hold: &Hold<'_>,
-        outcome: &mut Outcome<'a>,
-    ) -> Result<(), Failure> {
-        let (conflicts, mut refused): (Vec<Refused<'a>>, Vec<Refused<'a>>) =
+    pub(crate) async fn settle_refused(&self, begun: &Begun<'_>, outcome: &mut Outcome) -> Result<(), Failure> {
+        let (conflicts, mut refused): (Vec<Refused>, Vec<Refused>) =
             std::mem::take(&mut outcome.refused).into_iter().partition(|refused| refused.error.is_duplicate());
-        let mut conflicts = self.retry_in_rounds(hold, conflicts, outcome).await?;
+        let mut conflicts = self.retry_in_rounds(&begun.hold, conflicts, outcome).await?;
         if conflicts.len() > 1 && outcome.drifted.is_empty() {
             // They stand in each other's way: a swap. Only their single steps can resolve it; a
             // repeat after a crash must know that documents may be at any of them.
-            self.begin(state, batch, hold.owner(), true).await?;
-            self.replay_steps(hold, batch, &conflicts).await?;
+            let window = Window { steps: true, ..begun.window.clone() };
+            self.begin(begun.state, begun.batch, begun.hold.owner(), &window).await?;
+            self.replay_steps(begun, &conflicts).await?;
             for conflict in &mut conflicts {
-                conflict.action = if conflict.change.after.is_some() { Action::Put } else { Action::Delete };
+                conflict.action = if conflict.change.after.is_some() { Action::Put } else { Action::Clear };
             }
-            conflicts = self.retry_in_rounds(hold, conflicts, outcome).await?;
+            conflicts = self.retry_in_rounds(&begun.hold, conflicts, outcome).await?;
         }
         refused.append(&mut conflicts);
         outcome.refused = refused;
@@ -48,12 +44,12 @@ impl MongoStore {
     }
 
     /// Tries the final changes one by one, as long as that helps at least one of them.
-    async fn retry_in_rounds<'a>(
+    async fn retry_in_rounds(
         &self,
         hold: &Hold<'_>,
-        mut conflicts: Vec<Refused<'a>>,
-        outcome: &mut Outcome<'a>,
-    ) -> Result<Vec<Refused<'a>>, Failure> {
+        mut conflicts: Vec<Refused>,
+        outcome: &mut Outcome,
+    ) -> Result<Vec<Refused>, Failure> {
         loop {
             conflicts.sort_by_key(|conflict| conflict.change.index);
             let before = conflicts.len();
@@ -72,25 +68,37 @@ impl MongoStore {
 
     /// Takes the documents through each of their entries, in log order. A step that is refused
     /// is left out: its place may be taken by what another document became later.
-    async fn replay_steps(&self, hold: &Hold<'_>, batch: &Batch, conflicts: &[Refused<'_>]) -> Result<(), Failure> {
-        let concerned: HashSet<(&Namespace, &DocId)> =
-            conflicts.iter().map(|conflict| (&conflict.change.ns, &conflict.change.id)).collect();
-        for entry in batch.entries() {
-            let operation = entry.operation();
-            let (Some(ns), Some(id)) = (operation.namespace(), operation.doc_id()) else { continue };
-            if !concerned.contains(&(ns, &id)) {
+    async fn replay_steps(&self, begun: &Begun<'_>, conflicts: &[Refused]) -> Result<(), Failure> {
+        let concerned: HashSet<Key> =
+            conflicts.iter().map(|conflict| (conflict.change.ns.clone(), conflict.change.id.clone())).collect();
+        let mut images = self.images_now(&concerned).await?;
+        for mut step in begun.batch.steps() {
+            let key = (step.ns.clone(), step.id.clone());
+            let is_taken = begun.next.get(&key).is_some_and(|next| step.index < *next);
+            if !concerned.contains(&key) || is_taken {
                 continue;
             }
-            let (after, action) = match operation {
-                Operation::Insert { document, .. } | Operation::Update { document, .. } => {
-                    (Some(document.clone()), Action::Put)
-                }
-                _ => (None, Action::Delete),
+            // One that does not fit was taken before: what the document becomes in the end is known all the same.
+            if step.needs_current() && (step.resolve(images.get(&key)).is_err() || step.after.is_none()) {
+                continue;
+            }
+            match &step.after {
+                Some(image) => images.insert(key, image.clone()),
+                None => images.remove(&key),
             };
-            let ns = ns.clone();
-            let step = Change { ns, id, before: Existence::before(operation), after, index: entry.position().index };
-            self.run_jobs(hold, self.jobs([(&step, action)])?).await?;
+            let action = if step.after.is_some() { Action::Put } else { Action::Clear };
+            self.run_jobs(&begun.hold, self.jobs([(Arc::new(step), action)])?).await?;
         }
         Ok(())
+    }
+
+    /// The documents as they are, which none of the writes so far has changed.
+    async fn images_now(&self, concerned: &HashSet<Key>) -> Result<HashMap<Key, Document>, Failure> {
+        let mut images = HashMap::new();
+        for (ns, id) in concerned {
+            let found = self.read_by_ids(ns, std::slice::from_ref(id)).await?.pop().flatten();
+            images.extend(found.map(|image| ((ns.clone(), id.clone()), image)));
+        }
+        Ok(images)
     }
 }

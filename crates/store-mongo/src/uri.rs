@@ -34,6 +34,10 @@ pub fn check_uri(uri: &str) -> Result<(), MalformedUri> {
         Ok(_) => Ok(()),
         // The driver's words about a uri that is not ambiguous do not repeat its password.
         Err(error) => Err(MalformedUri(match error.kind.as_ref() {
+            ErrorKind::InvalidArgument { message, .. } if message.contains("cert-key-password") => {
+                "tlsCertificateKeyFilePassword is not supported: write the key without a password, readable by this user alone"
+                    .to_owned()
+            }
             ErrorKind::InvalidArgument { message, .. } => message.clone(),
             kind => kind.to_string(),
         })),
@@ -50,12 +54,18 @@ fn is_ambiguous(uri: &str) -> bool {
 /// Options may carry secrets (a token, the password of a key file): their values are not shown,
 /// but for those that are known to be harmless.
 fn redact_options(rest: &str) -> String {
-    const HARMLESS: [&str; 9] = [
+    const HARMLESS: [&str; 15] = [
         "directconnection",
         "replicaset",
         "authsource",
         "tls",
         "ssl",
+        "tlscafile",
+        "tlscertificatekeyfile",
+        "tlsallowinvalidcertificates",
+        "tlsinsecure",
+        "authmechanism",
+        "readpreference",
         "appname",
         "heartbeatfrequencyms",
         "serverselectiontimeoutms",

@@ -1,10 +1,14 @@
 //! The conformance suite.
 
+use mongodb::Client;
 use oplogsync_core::testing::{
     documents::DATABASE,
     suite::{self, StoreBuilder},
 };
-use oplogsync_mongod::testing::{Database, shared_replica_set, shared_standalones};
+use oplogsync_mongod::{
+    Server,
+    testing::{Database, shared_replica_set, shared_standalones, test_options},
+};
 use oplogsync_store_mongo::{MongoStore, Options, Scope};
 
 use crate::fixture::{NODE, connect};
@@ -17,6 +21,43 @@ enum Kind {
 }
 
 struct Builder(Kind);
+
+/// Stores that hold a whole server, one after another.
+struct WholeServer(Server);
+
+impl StoreBuilder for WholeServer {
+    type Store = MongoStore;
+    type Guard = ();
+
+    async fn build(&self) -> ((), MongoStore) {
+        let client = Client::with_uri_str(self.0.uri()).await.expect("the server is there");
+        for database in client.list_database_names().await.expect("they are listed") {
+            if !["admin", "config", "local"].contains(&database.as_str()) {
+                client.database(&database).drop().await.expect("it is dropped");
+            }
+        }
+        let store = MongoStore::connect(&self.0.uri(), NODE, Scope::Server, Options::default()).await;
+        ((), store.expect("the server takes us"))
+    }
+
+    async fn reopen(&self, (): &(), store: MongoStore) -> Option<MongoStore> {
+        drop(store);
+        let store = MongoStore::connect(&self.0.uri(), NODE, Scope::Server, Options::default()).await;
+        Some(store.expect("the server takes us"))
+    }
+
+    fn node(&self) -> &str {
+        NODE
+    }
+
+    fn atomic(&self) -> bool {
+        false
+    }
+
+    fn other_database(&self) -> Option<&str> {
+        Some("elsewhere")
+    }
+}
 
 impl Builder {
     async fn open(&self, database: &Database) -> MongoStore {
@@ -67,6 +108,13 @@ async fn conforms(kind: Kind) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_standalone_server_does_what_a_store_owes() {
     conforms(Kind::Standalone).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_server_does_what_a_store_owes() {
+    let Some(binary) = oplogsync_mongod::testing::binary().await else { return };
+    let server = Server::start(&binary, test_options()).await.expect("it starts");
+    suite::run(&WholeServer(server)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,7 @@ use oplogsync_core::{
     retry::{Decision, decide_store},
     store_error::Fault,
     testing::{
-        chain::{Chain, log_id, valid},
+        chain::{Chain, log_id},
         documents::{id, namespace, only_id},
     },
 };
@@ -25,7 +25,7 @@ use oplogsync_mongod::{
     testing::{binary, test_options},
 };
 
-use crate::fixture::{Fixture, words};
+use crate::fixture::{Fixture, bytes, patch, words};
 
 const ALL: Limits = Limits { entries_max: 1000, bytes_max: usize::MAX };
 
@@ -39,25 +39,39 @@ async fn heal(client: &Client) {
     client.database("admin").run_command(command).await.expect("the failpoint is off");
 }
 
-/// Documents 1 to 3, and a batch that inserts, replaces, deletes, and lets one come back.
+/// Documents 1 to 4, 7 and 8, and a batch that inserts, replaces, deletes, lets one come back, and changes parts.
 async fn prepared(fixture: &Fixture) -> (Chain, Batch) {
     let ns = namespace("items");
     let mut chain = Chain::new(log_id(1));
-    for number in 1..=4 {
+    for number in [1, 2, 3, 4, 7] {
         chain.insert(&ns, only_id(number));
     }
+    chain.insert(&ns, rawdoc! { "_id": 8, "sub": { "x": 0 } });
     fixture.apply(&chain.take_batch()).await.expect("it is applied");
     chain.insert(&ns, rawdoc! { "_id": 5, "a": 1 }).update(&ns, rawdoc! { "_id": 5, "a": 2 });
     chain.update(&ns, rawdoc! { "_id": 1, "a": 1 }).delete(&ns, id(2));
     chain.delete(&ns, id(3)).insert(&ns, only_id(3_i64)).insert(&ns, only_id(6)).delete(&ns, id(6));
+    patch(&mut chain, id(7), rawdoc! { "i": { "a": 1, "b": 1 } });
+    patch(&mut chain, id(7), rawdoc! { "i": { "a": 2 } });
+    patch(&mut chain, id(8), rawdoc! { "i": { "a": [] } });
+    patch(&mut chain, id(8), rawdoc! { "sa": { "a": true, "u0": 1 } });
+    // What these have made, the first of them does not fit.
+    patch(&mut chain, id(8), rawdoc! { "ssub": { "u": { "x": 1 } } });
+    patch(&mut chain, id(8), rawdoc! { "d": { "sub": false } });
+    patch(&mut chain, id(1), rawdoc! { "u": { "a": 2 } });
     let batch = chain.take_batch();
     (chain, batch)
 }
 
 fn after() -> Vec<Vec<u8>> {
-    [rawdoc! { "_id": 1, "a": 1 }, only_id(3_i64), only_id(4), rawdoc! { "_id": 5, "a": 2 }]
-        .map(|raw| valid(raw).as_bytes().to_vec())
-        .to_vec()
+    bytes([
+        rawdoc! { "_id": 1, "a": 2 },
+        only_id(3_i64),
+        only_id(4),
+        rawdoc! { "_id": 5, "a": 2 },
+        rawdoc! { "_id": 7, "b": 1, "a": 2 },
+        rawdoc! { "_id": 8, "a": [1] },
+    ])
 }
 
 #[tokio::test]
@@ -85,7 +99,7 @@ async fn cut_off_at_every_command_and_applied_again_the_documents_are_byte_equal
             let unfinished = fixture.store.unfinished().await.unwrap();
             assert!(unfinished.is_none_or(|end| end == batch.last().position.index), "{unfinished:?}");
             let again = fixture.apply(&batch).await.unwrap_or_else(|error| panic!("{kind} {skip}: {}", words(&error)));
-            assert!(kind == "set" || again.changed + again.repeated >= 4, "{again:?}");
+            assert!(kind == "set" || again.changed + again.repeated >= 6, "{again:?}");
             assert_eq!(fixture.items().await, after(), "{kind} {skip}");
             assert_eq!(fixture.store.unfinished().await.unwrap(), None);
         }

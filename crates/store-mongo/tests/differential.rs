@@ -3,9 +3,14 @@
 //!
 //! `OPLOGSYNC_SEED` replays a run, `OPLOGSYNC_CASES` sets the number of cases.
 
+mod apply_ops;
+mod changes;
+mod diffs;
 mod generate;
 mod ids;
+mod pipelines;
 mod random;
+mod sections;
 mod updates;
 mod whole_documents;
 

@@ -37,7 +37,7 @@ struct Cell {
 /// How the cells came out: how many for each outcome.
 type Outcomes = BTreeMap<(&'static str, String), u32>;
 
-const STANDALONE: [(Call, &str, i32, Kind); 29] = [
+const STANDALONE: [(Call, &str, i32, Kind); 50] = [
     (Call::Append, "insert", 0, Kind::Write),
     (Call::Append, "find", 0, Kind::Read),
     (Call::Append, "find", 2, Kind::ReadAfterWrite),
@@ -67,18 +67,46 @@ const STANDALONE: [(Call, &str, i32, Kind); 29] = [
     (Call::Namespaces, "listCollections", 0, Kind::Read),
     (Call::Checkpoint, "find", 0, Kind::Read),
     (Call::SetStop, "update", 0, Kind::Write),
+    // The documents that patches are made to.
+    (Call::Apply, "find", 2, Kind::Read),
+    (Call::Resume, "find", 0, Kind::Read),
+    (Call::Collections, "listCollections", 0, Kind::Read),
+    (Call::Collections, "listIndexes", 0, Kind::Read),
+    (Call::Size, "collStats", 0, Kind::Read),
+    (Call::Notes, "find", 0, Kind::Read),
+    (Call::PutNotes, "find", 0, Kind::Read),
+    (Call::PutNotes, "update", 0, Kind::Write),
+    (Call::PutNotes, "delete", 0, Kind::Write),
+    (Call::Copy, "insert", 0, Kind::Write),
+    (Call::Copy, "update", 0, Kind::Write),
+    (Call::CopyAgain, "find", 1, Kind::ReadAfterWrite),
+    (Call::CopyAgain, "update", 0, Kind::Write),
+    (Call::BeginAt, "update", 0, Kind::Write),
+    (Call::BeginAt, "update", 1, Kind::Write),
+    (Call::Create, "create", 0, Kind::Write),
+    (Call::CreateIndexes, "createIndexes", 0, Kind::Write),
+    (Call::DropIndexes, "dropIndexes", 0, Kind::Write),
+    (Call::Modify, "collMod", 0, Kind::Write),
+    (Call::Rename, "renameCollection", 0, Kind::Write),
+    (Call::Drop, "drop", 0, Kind::Write),
 ];
 
-const REPLICA_SET: [(Call, &str, i32, Kind); 9] = [
+const REPLICA_SET: [(Call, &str, i32, Kind); 13] = [
     (Call::Append, "insert", 0, Kind::Write),
     (Call::Read, "find", 0, Kind::Read),
     (Call::Apply, "find", 0, Kind::Read),
     (Call::Apply, "findAndModify", 0, Kind::InTransaction),
     (Call::Apply, "insert", 0, Kind::InTransaction),
-    (Call::Apply, "update", 0, Kind::InTransaction),
+    // The note of the session, before the transaction.
+    (Call::Apply, "update", 0, Kind::NoWrite),
+    (Call::Apply, "update", 1, Kind::InTransaction),
     (Call::Apply, "delete", 0, Kind::InTransaction),
     (Call::Get, "getMore", 0, Kind::Read),
     (Call::Trim, "update", 0, Kind::Write),
+    // Behind the look at what is to be deleted.
+    (Call::Apply, "find", 1, Kind::ReadInTransaction),
+    (Call::Copy, "insert", 0, Kind::Write),
+    (Call::CreateIndexes, "createIndexes", 0, Kind::Write),
 ];
 
 /// On another one, at the same time: it takes long to give a commit up.

@@ -1,6 +1,7 @@
 //! Stores on servers for tests.
 
 use std::{
+    collections::HashMap,
     env,
     time::{Duration, SystemTime},
 };
@@ -9,16 +10,21 @@ use bson::{Document as BsonDocument, RawDocumentBuf};
 use mongodb::Collection;
 use oplogsync_core::{
     batch::Batch,
+    catch_up::{CatchUp, Clock, Moment},
     checkpoint::Checkpoint,
+    command::Action,
+    doc_id::DocId,
     documents::{Applied, Documents},
     ids::OwnerId,
     lease::{Lease, LeaseName, Leases},
     limits::Limits,
     store_error::StoreError,
     testing::{
+        chain::{Chain, valid},
         documents::{DATABASE, namespace},
         random::Random,
     },
+    view::View,
 };
 use oplogsync_mongod::testing::{Database, shared_replica_set, shared_standalones};
 use oplogsync_store_mongo::{MongoStore, Options, Scope};
@@ -93,6 +99,29 @@ impl Fixture {
         let found = self.store.scan(&namespace("items"), None, limits).await.expect("the documents are read");
         found.iter().map(|document| document.as_bytes().to_vec()).collect()
     }
+}
+
+/// Seals a change of a part of a document of `items`.
+pub(crate) fn patch(chain: &mut Chain, id: DocId, diff: RawDocumentBuf) {
+    chain.patch(&namespace("items"), id, diff);
+}
+
+/// Seals a command, alone in its batch.
+pub(crate) fn command(chain: &mut Chain, action: Action) -> Batch {
+    chain.command(action).take_batch()
+}
+
+/// The batch as a target sees it that replays it: whatever it finds, documents become what they became.
+pub(crate) fn replayed(batch: Batch) -> Batch {
+    let (until, listed) = (Moment::of_index(u64::MAX), Moment::default());
+    let clock = Clock::Index;
+    let catch_up = CatchUp { clock, until, listed_at: listed, listed_until: listed, collections: HashMap::new() };
+    batch.seen(View::whole().catching_up(Some(catch_up.into())))
+}
+
+/// These documents, as bytes.
+pub(crate) fn bytes(documents: impl IntoIterator<Item = RawDocumentBuf>) -> Vec<Vec<u8>> {
+    documents.into_iter().map(|raw| valid(raw).as_bytes().to_vec()).collect()
 }
 
 pub(crate) async fn lease(store: &MongoStore) {

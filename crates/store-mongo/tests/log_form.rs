@@ -111,7 +111,7 @@ async fn every_unknown_form_is_found() {
         (3, "type of the version", |d| drop(d.insert("v", 1_i64))),
         (3, "no version", |d| drop(d.remove("v"))),
         (3, "unknown field", |d| drop(d.insert("x", 1))),
-        (3, "unknown kind", |d| drop(d.insert("op", "c"))),
+        (3, "unknown kind", |d| drop(d.insert("op", "z"))),
         (3, "long kind", |d| drop(d.insert("op", "update"))),
         (3, "type of the hash", |d| drop(d.insert("hash", "abc"))),
         (3, "length of the hash", |d| {

@@ -9,10 +9,9 @@ use std::{
 };
 
 use oplogsync_core::{
-    documents::Documents,
     feed::OplogFeed,
     host::SystemHost,
-    lease::Leases,
+    initial_sync::SyncTarget,
     log::Log,
     primary::{Primary, PrimaryOptions},
     replicator::{Replicator, ReplicatorOptions},
@@ -74,7 +73,7 @@ pub(crate) async fn connect_beside(port: u16, physical: &str) -> MongoStore {
 }
 
 /// Opens a primary, again while what it meets passes.
-pub(crate) async fn open<S: Log + Documents + Leases + Clone>(own: &S) -> Primary<S, SystemHost> {
+pub(crate) async fn open<S: Log + SyncTarget + Clone>(own: &S) -> Primary<S, SystemHost> {
     for _ in 0..10 {
         match Primary::open(own.clone(), SystemHost, PrimaryOptions::default()).await {
             Ok(primary) => return primary,

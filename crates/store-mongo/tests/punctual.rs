@@ -9,13 +9,16 @@ use std::{
 
 use oplogsync_core::{
     batch::Batch,
-    checkpoint::{Checkpoint, Stop},
+    catalog::Collection,
+    checkpoint::{Checkpoint, Resume, Stop},
+    command::Action,
     digest::NamespaceDigest,
     doc_id::DocId,
     document::Document,
-    documents::{Applied, Documents},
+    documents::{Applied, Documents, Size},
     entry::Entry,
     ids::{LogId, OpId, OwnerId},
+    initial_sync::{Note, Piece, SyncTarget},
     lease::{Lease, LeaseName, Leases},
     limits::Limits,
     log::{Acknowledgement, Appended, Log, LogEnds},
@@ -98,6 +101,11 @@ impl<S: Log> Log for Punctual<S> {
         self.time("acknowledge", self.inner.acknowledge(acknowledgement)).await
     }
 
+    /// It waits as long as nothing comes.
+    async fn appended(&self, index: u64) {
+        self.inner.appended(index).await;
+    }
+
     async fn acknowledgements(&self) -> Result<Vec<Acknowledgement>, StoreError> {
         self.time("acknowledgements", self.inner.acknowledgements()).await
     }
@@ -116,12 +124,24 @@ impl<S: Documents> Documents for Punctual<S> {
         self.time("namespaces", self.inner.namespaces()).await
     }
 
+    async fn collections(&self) -> Result<Vec<Collection>, StoreError> {
+        self.time("collections", self.inner.collections()).await
+    }
+
+    async fn size(&self, ns: &Namespace) -> Result<Size, StoreError> {
+        self.time("size", self.inner.size(ns)).await
+    }
+
     async fn digest(&self, ns: &Namespace) -> Result<NamespaceDigest, StoreError> {
         self.time("digest", self.inner.digest(ns)).await
     }
 
     async fn checkpoint(&self) -> Result<Option<Checkpoint>, StoreError> {
         self.time("checkpoint", self.inner.checkpoint()).await
+    }
+
+    async fn resume(&self) -> Result<Resume, StoreError> {
+        self.time("resume", self.inner.resume()).await
     }
 
     async fn apply(&self, batch: &Batch, owner: OwnerId) -> Result<Applied, StoreError> {
@@ -153,5 +173,48 @@ impl<S: Leases> Leases for Punctual<S> {
         new: Option<&Lease>,
     ) -> Result<bool, StoreError> {
         self.time("swap_lease", self.inner.swap_lease(name, expected, new)).await
+    }
+}
+
+impl<S: SyncTarget> SyncTarget for Punctual<S> {
+    async fn notes(&self) -> Result<Vec<Note>, StoreError> {
+        self.time("notes", self.inner.notes()).await
+    }
+
+    async fn put_notes(&self, notes: &[Note], owner: OwnerId) -> Result<(), StoreError> {
+        self.time("put_notes", self.inner.put_notes(notes, owner)).await
+    }
+
+    async fn wipe(&self, owner: OwnerId) -> Result<(), StoreError> {
+        self.time("wipe", self.inner.wipe(owner)).await
+    }
+
+    /// It takes as long as it takes.
+    async fn run(&self, action: &Action, owner: OwnerId) -> Result<(), StoreError> {
+        self.inner.run(action, owner).await
+    }
+
+    async fn copy(&self, piece: &Piece, note: &Note, owner: OwnerId) -> Result<(), StoreError> {
+        self.time("copy", self.inner.copy(piece, note, owner)).await
+    }
+
+    async fn mend(
+        &self,
+        ns: &Namespace,
+        id: &DocId,
+        document: Option<&Document>,
+        owner: OwnerId,
+    ) -> Result<(), StoreError> {
+        self.time("mend", self.inner.mend(ns, id, document, owner)).await
+    }
+
+    async fn begin_at(
+        &self,
+        checkpoint: Checkpoint,
+        resume: &Resume,
+        notes: &[Note],
+        owner: OwnerId,
+    ) -> Result<(), StoreError> {
+        self.time("begin_at", self.inner.begin_at(checkpoint, resume, notes, owner)).await
     }
 }

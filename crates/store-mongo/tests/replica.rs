@@ -3,10 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use oplogsync_core::{
-    documents::Documents,
     feed::Feed,
     host::SystemHost,
-    lease::Leases,
+    initial_sync::SyncTarget,
     replicator::{Event, Observer, Replicator},
 };
 use tokio::{
@@ -55,7 +54,7 @@ impl Replica {
     pub(crate) fn start<F, D>(mut replicator: Replicator<F, D, SystemHost>) -> Self
     where
         F: Feed + 'static,
-        D: Documents + Leases + Clone + 'static,
+        D: SyncTarget + Clone + 'static,
     {
         let (end, ended) = oneshot::channel();
         let (sender, told) = watch::channel(Told::default());

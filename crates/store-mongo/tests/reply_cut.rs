@@ -54,7 +54,7 @@ async fn a_reply_that_is_lost_after_the_server_has_acted_loses_nothing_and_does_
 
 async fn cut_each((name, port): (&str, u16), expected: &[&str]) {
     let started = Instant::now();
-    let commands = Workload::run(port, "whole".to_owned(), None).await;
+    let commands = Box::pin(Workload::run(port, "whole".to_owned(), None)).await;
     for command in expected {
         assert!(commands.contains_key(*command), "{name}: the workload needs no {command}: {commands:?}");
     }

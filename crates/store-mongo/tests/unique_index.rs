@@ -15,7 +15,7 @@ use oplogsync_mongod::{
     testing::{binary, test_options},
 };
 
-use crate::fixture::{Fixture, words};
+use crate::fixture::{Fixture, bytes, patch, words};
 
 /// Documents 1 to 3 with `x` equal to their id, and a unique index on `x`.
 async fn filled() -> Vec<(Fixture, Chain)> {
@@ -46,6 +46,11 @@ async fn becomes(fixture: &Fixture, batch: &Batch, expected: &[(i32, i32)]) {
     assert_eq!(fixture.checkpoint().await.map(|checkpoint| checkpoint.anchor), Some(batch.last()));
 }
 
+/// The same by a part of the document.
+fn patch_to(chain: &mut Chain, number: i32, x: i32) {
+    patch(chain, id(number), rawdoc! { "u": { "x": x } });
+}
+
 fn set_to(chain: &mut Chain, id: i32, x: i32) {
     chain.update(&namespace("items"), rawdoc! { "_id": id, "x": x });
 }
@@ -67,6 +72,16 @@ async fn two_documents_swap_their_values() {
             set_to(&mut chain, id, x);
         }
         becomes(&fixture, &chain.take_batch(), &[(1, 2), (2, 1), (3, 3)]).await;
+    }
+}
+
+#[tokio::test]
+async fn documents_swap_and_rotate_their_values_by_parts() {
+    for (fixture, mut chain) in filled().await {
+        for (id, x) in [(1, 9), (2, 1), (1, 2), (3, 8), (2, 3), (3, 1)] {
+            patch_to(&mut chain, id, x);
+        }
+        becomes(&fixture, &chain.take_batch(), &[(1, 2), (2, 3), (3, 1)]).await;
     }
 }
 
@@ -125,17 +140,33 @@ async fn cut_off_at_every_command_of_a_swap_and_applied_again_the_documents_are_
     let standalone = Server::start(&binary, test_options()).await.expect("it starts");
     let set = ReplicaSet::start(&binary, "swap", 1, test_options()).await.expect("it starts");
     let ns = namespace("items");
-    for (kind, uri) in [("standalone", standalone.uri()), ("set", set.uri())] {
+    let uris = [("standalone", standalone.uri()), ("set", set.uri())];
+    let kinds =
+        uris.into_iter().flat_map(|(kind, uri)| [false, true].map(|is_patched| (kind, uri.clone(), is_patched)));
+    for (kind, uri, is_patched) in kinds {
         let admin = Client::with_uri_str(&uri).await.unwrap();
         let mut cut_at_all = 0;
         for skip in 0..60 {
-            let (fixture, mut chain) = filled_at(&uri, &format!("{kind}_{skip}")).await;
+            let (fixture, mut chain) = filled_at(&uri, &format!("{kind}_{is_patched}_{skip}")).await;
+            if is_patched {
+                chain.update(&ns, rawdoc! { "_id": 1, "x": 1, "sub": { "y": 0 } });
+                fixture.apply(&chain.take_batch()).await.expect("it is applied");
+            }
             chain.insert(&ns, rawdoc! { "_id": 7, "x": 70 }).delete(&ns, id(3));
-            for (id, x) in [(1, 9), (2, 1), (1, 2), (7, 3)] {
-                set_to(&mut chain, id, x);
+            let set = if is_patched { patch_to } else { set_to };
+            set(&mut chain, 1, 9);
+            if is_patched {
+                // What these have made, the first of them does not fit.
+                patch(&mut chain, id(1), rawdoc! { "ssub": { "u": { "y": 1 } } });
+                patch(&mut chain, id(1), rawdoc! { "d": { "sub": false } });
+            }
+            for (id, x) in [(2, 1), (1, 2), (7, 3)] {
+                set(&mut chain, id, x);
             }
             chain.insert(&ns, rawdoc! { "_id": 8, "x": 80 }).delete(&ns, id(8));
-            chain.delete(&ns, id(1)).insert(&ns, rawdoc! { "_id": 1_i64, "x": 2 });
+            if !is_patched {
+                chain.delete(&ns, id(1)).insert(&ns, rawdoc! { "_id": 1_i64, "x": 2 });
+            }
             let batch = chain.take_batch();
             let data = doc! { "failCommands": ["findAndModify", "insert", "update", "delete"],
             "closeConnection": true, "appName": "oplogsync" };
@@ -148,11 +179,16 @@ async fn cut_off_at_every_command_of_a_swap_and_applied_again_the_documents_are_
             if let Err(error) = result {
                 cut_at_all += 1;
                 assert!(matches!(error.fault(), Fault::Unknown | Fault::Unavailable), "{skip}: {}", words(&error));
-                fixture.apply(&batch).await.unwrap_or_else(|error| panic!("{kind} {skip}: {}", words(&error)));
+                let again = fixture.apply(&batch).await;
+                again.unwrap_or_else(|error| panic!("{kind} {is_patched} {skip}: {}", words(&error)));
             }
-            let expected =
-                [rawdoc! { "_id": 1_i64, "x": 2 }, rawdoc! { "_id": 2, "x": 1 }, rawdoc! { "_id": 7, "x": 3 }];
-            assert_eq!(fixture.items().await, expected.map(|raw| valid(raw).as_bytes().to_vec()), "{kind} {skip}");
+            let first = if is_patched {
+                rawdoc! { "_id": 1, "x": 2 }
+            } else {
+                rawdoc! { "_id": 1_i64, "x": 2 }
+            };
+            let expected = [first, rawdoc! { "_id": 2, "x": 1 }, rawdoc! { "_id": 7, "x": 3 }];
+            assert_eq!(fixture.items().await, bytes(expected), "{kind} {is_patched} {skip}");
             if uncut {
                 break;
             }

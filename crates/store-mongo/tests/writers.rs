@@ -9,10 +9,9 @@ use std::{
 
 use bson::rawdoc;
 use oplogsync_core::{
-    documents::Documents,
     host::{Host, SystemHost},
     ids::OpId,
-    lease::Leases,
+    initial_sync::SyncTarget,
     log::Log,
     namespace::Namespace,
     position::Position,
@@ -65,7 +64,7 @@ pub(crate) fn items() -> Namespace {
 impl Writers {
     pub(crate) fn start<S>(primary: &Arc<Primary<S, SystemHost>>, seed: u64, count: u8) -> Self
     where
-        S: Log + Documents + Leases + Clone + 'static,
+        S: Log + SyncTarget + Clone + 'static,
     {
         let ledger = Arc::new(Ledger {
             acknowledged: Mutex::default(),
@@ -119,7 +118,7 @@ impl Ledger {
 
 async fn write_on<S>(primary: Arc<Primary<S, SystemHost>>, ledger: Arc<Ledger>, writer: u8, mut random: Random)
 where
-    S: Log + Documents + Leases + Clone,
+    S: Log + SyncTarget + Clone,
 {
     loop {
         let write = next_write(writer, &mut random);
@@ -137,7 +136,7 @@ pub(crate) async fn write_until_acknowledged<S>(
     mut again: impl FnMut(),
 ) -> Acknowledged
 where
-    S: Log + Documents + Leases + Clone,
+    S: Log + SyncTarget + Clone,
 {
     let op_id = OpId::from_bytes(SystemHost.random());
     loop {

@@ -4,23 +4,26 @@
 //! as if they had never been written. What is lost that way leaves no damaged record behind; only
 //! the records that belong together tell. It costs one pass over the store.
 
-use std::collections::BTreeMap;
+mod documents;
 
 use oplogsync_core::{
     batch::check_follows,
-    checkpoint::{Checkpoint, Stop},
-    digest::NamespaceDigest,
+    checkpoint::{Checkpoint, Resume, Stop},
     log::LogEnds,
     position::{Anchor, Position},
     store_error::Fault,
 };
 
+use self::documents::{check_collections, check_documents};
 use crate::{
+    copy::note,
     folder::Files,
     group_commit::Ticket,
     key::Key,
-    keyspace::{FORMAT, View, document},
-    record::{Format, Record, Unreadable},
+    keyspace::{FORMAT, OLD_FORMAT},
+    record::{Commits, Format, Record, Unreadable},
+    sum::Sum,
+    tree::View,
     trouble::Trouble,
 };
 
@@ -31,7 +34,7 @@ struct NoFormat;
 
 /// A database of another version.
 #[derive(Debug, thiserror::Error)]
-#[error("the folder has format {0}, this version reads {only}: upgrade oplogsync, or sync the node anew", only = FORMAT.0)]
+#[error("the folder has format {0}, this version reads {newest} and older ones: upgrade oplogsync, or sync the node anew with `oplogsync resync NODE --confirm NODE`", newest = FORMAT.0)]
 struct OtherFormat(u32);
 
 /// The engine has come back with less than it had.
@@ -42,27 +45,52 @@ struct Lost {
     found: u64,
 }
 
-/// Checks everything, and returns how many writes the tree has ever taken: none if it is empty.
-pub(crate) fn check(view: &View<'_>, files: &Files) -> Result<Ticket, Trouble> {
+/// What a tree is that was checked.
+pub(crate) struct Opened {
+    /// Its format; none of an empty one.
+    pub(crate) format: Option<Format>,
+    /// How many writes it has ever taken.
+    pub(crate) commits: Ticket,
+}
+
+/// Checks everything.
+pub(crate) fn check(view: &View<'_>, files: &Files) -> Result<Opened, Trouble> {
     let format = view.record::<Format>(&Key::format())?;
-    let commits = view.record::<Ticket>(&Key::commits())?;
-    let found = commits.unwrap_or(Ticket(0));
+    let commits = match format {
+        Some(Format(other)) if format != Some(FORMAT) && format != Some(OLD_FORMAT) => {
+            return Err(Trouble::new(Fault::Incompatible).because(OtherFormat(other)));
+        }
+        Some(OLD_FORMAT) => view.record::<Ticket>(&Key::commits())?.map(|count| (count, None)),
+        _ => view.record::<Commits>(&Key::commits())?.map(|Commits { count, sum }| (count, Some(sum))),
+    };
+    let (found, sum) = commits.unwrap_or((Ticket(0), None));
     let synced = files.mark()?;
     if found < synced {
         return Err(Trouble::new(Fault::Corrupt).because(Lost { synced: synced.0, found: found.0 }));
     }
     match format {
-        Some(FORMAT) if commits.is_some() => {}
-        Some(FORMAT) => return Err(Unreadable::Missing.at(Key::commits().as_bytes())),
-        Some(Format(other)) => return Err(Trouble::new(Fault::Incompatible).because(OtherFormat(other))),
-        None if view.tree.iter().next().transpose().map_err(Trouble::reading)?.is_none() => return Ok(Ticket(0)),
+        Some(_) if commits.is_some() => {}
+        Some(_) => return Err(Unreadable::Missing.at(Key::commits().as_bytes())),
+        None if view.tree.iter().next().transpose().map_err(Trouble::reading)?.is_none() => {
+            return Ok(Opened { format: None, commits: Ticket(0) });
+        }
         None => return Err(Trouble::new(Fault::Incompatible).because(NoFormat)),
     }
     check_log(view)?;
+    check_collections(view)?;
     check_documents(view)?;
     view.record::<Checkpoint>(&Key::checkpoint())?;
+    view.record::<Resume>(&Key::resume())?;
     view.record::<Stop>(&Key::stop())?;
-    Ok(found)
+    for item in view.under(&Key::notes()) {
+        let (key, bytes) = item?;
+        note(&key, &bytes)?;
+    }
+    // Last, for it cannot say what is lost.
+    if sum.is_some() && sum != Some(Sum::of(view)?) {
+        return Err(Unreadable::Incomplete.at(Key::commits().as_bytes()));
+    }
+    Ok(Opened { format, commits: found })
 }
 
 /// The log is dense and chained from floor to head, and every entry is found by its operation id.
@@ -71,7 +99,13 @@ fn check_log(view: &View<'_>) -> Result<(), Trouble> {
         let (key, bytes) = item?;
         Anchor::decode(&key, &bytes)?;
     }
-    let Some(LogEnds { floor, head, .. }) = view.ends()? else { return Ok(()) };
+    if view.record::<LogEnds>(&Key::log())?.is_some() && view.captured()?.is_some() {
+        return Err(Unreadable::Misplaced.at(Key::captured().as_bytes()));
+    }
+    let Some(LogEnds { floor, head, .. }) = view.ends()? else {
+        let left = view.under(&Key::entries()).chain(view.under(&Key::operations())).next().transpose()?;
+        return left.map_or(Ok(()), |_| Err(Unreadable::Missing.at(Key::log().as_bytes())));
+    };
     let mut last = floor;
     for index in floor.next_index()..=head.position.index {
         let entry = view.entry(index)?;
@@ -92,29 +126,4 @@ fn check_log(view: &View<'_>) -> Result<(), Trouble> {
         return Err(Unreadable::Incomplete.at(Key::log().as_bytes()));
     }
     Ok(())
-}
-
-/// The documents of each namespace are those that its digest counts.
-fn check_documents(view: &View<'_>) -> Result<(), Trouble> {
-    let mut counted: BTreeMap<String, NamespaceDigest> = BTreeMap::new();
-    for item in view.under(&Key::all_documents()) {
-        let (key, bytes) = item?;
-        let document = document(&key, &bytes)?;
-        let ns = Key::document_namespace(&key).ok_or_else(|| Unreadable::Misplaced.at(&key))?;
-        match counted.get_mut(ns) {
-            Some(digest) => digest.add(&document),
-            None => counted.entry(ns.to_owned()).or_default().add(&document),
-        }
-    }
-    for item in view.under(&Key::digests()) {
-        let (key, bytes) = item?;
-        let kept = NamespaceDigest::decode(&key, &bytes)?;
-        if Key::text(&key).and_then(|ns| counted.remove(ns)) != Some(kept) {
-            return Err(Unreadable::Incomplete.at(&key));
-        }
-    }
-    match counted.pop_first() {
-        None => Ok(()),
-        Some((ns, _)) => Err(Unreadable::Missing.at(Key::digest_of(&ns).as_bytes())),
-    }
 }

@@ -1,41 +1,29 @@
 //! The documents of a [`SledStore`], and how far they have come.
 
-use std::{collections::BTreeMap, ops::Bound};
-
 use oplogsync_core::{
-    apply::Existence,
-    batch::{Batch, Change, Contradiction},
-    checkpoint::{Checkpoint, Stop},
+    batch::Batch,
+    catalog::Collection,
+    checkpoint::{Checkpoint, Resume, Stop},
     digest::NamespaceDigest,
     doc_id::DocId,
     document::Document,
-    documents::{Applied, Documents},
-    entry::Entry,
-    ids::{LogId, OwnerId},
-    lease::LeaseName,
+    documents::{Applied, Documents, Size},
+    ids::OwnerId,
     limits::Limits,
     namespace::Namespace,
-    position::Anchor,
-    store_error::{Fault, StoreError},
+    store_error::StoreError,
 };
 
 use crate::{
+    apply::Folded,
     key::Key,
-    keyspace::{Keyspace, View, Writer, document},
+    keyspace::Keyspace,
     record::{Record, Unreadable},
     step::Step,
     store::SledStore,
+    tree::{View, document},
     trouble::Trouble,
 };
-
-/// A batch, folded: what is left to do, and between which two checkpoints.
-#[derive(Debug)]
-struct Folded {
-    log: LogId,
-    after: Anchor,
-    last: Anchor,
-    changes: Vec<Change>,
-}
 
 impl Keyspace {
     /// See [`Documents::get`].
@@ -45,7 +33,10 @@ impl Keyspace {
     pub fn get(&self, ns: &Namespace, ids: &[DocId]) -> Result<Vec<Option<Document>>, StoreError> {
         self.read(
             || format!("read {} documents of {ns}", ids.len()),
-            |view| ids.iter().map(|id| view.document(ns, id)).collect(),
+            |view| {
+                let Some(place) = view.place(ns)? else { return Ok(vec![None; ids.len()]) };
+                ids.iter().map(|id| view.document(ns, &place, id)).collect()
+            },
         )
     }
 
@@ -69,8 +60,7 @@ impl Keyspace {
                 for item in view.under(&Key::digests()) {
                     let (key, bytes) = item?;
                     NamespaceDigest::decode(&key, &bytes)?;
-                    let ns = Key::text(&key).and_then(|text| Namespace::new(text).ok());
-                    found.push(ns.ok_or_else(|| Unreadable::Misplaced.at(&key))?);
+                    found.push(Key::namespace(&key).ok_or_else(|| Unreadable::Misplaced.at(&key))?);
                 }
                 Ok(found)
             },
@@ -86,6 +76,28 @@ impl Keyspace {
         Ok(digest.unwrap_or_default())
     }
 
+    /// See [`Documents::collections`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn collections(&self) -> Result<Vec<Collection>, StoreError> {
+        self.read(
+            || "read which collections there are".to_owned(),
+            |view| {
+                let found = view.under(&Key::collections());
+                found.map(|item| item.and_then(|(key, bytes)| Collection::decode(&key, &bytes))).collect()
+            },
+        )
+    }
+
+    /// See [`Documents::size`]. How many bytes the documents have is not kept.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn size(&self, ns: &Namespace) -> Result<Size, StoreError> {
+        Ok(Size { documents: self.digest(ns)?.count, bytes: 0 })
+    }
+
     /// See [`Documents::checkpoint`].
     ///
     /// # Errors
@@ -94,28 +106,13 @@ impl Keyspace {
         self.read_durable(|| "read the checkpoint".to_owned(), |view| view.record(&Key::checkpoint()))
     }
 
-    /// See [`Documents::apply`].
+    /// See [`Documents::resume`].
     ///
     /// # Errors
     /// As there.
-    pub fn apply(&self, batch: &Batch, owner: OwnerId) -> Result<Applied, StoreError> {
-        let folded = Folded::new(self.node(), batch)?;
-        self.apply_folded(&folded, owner)
-    }
-
-    fn apply_folded(&self, folded: &Folded, owner: OwnerId) -> Result<Applied, StoreError> {
-        self.write(
-            Step::Apply,
-            || folded.doing(),
-            |writer| {
-                check_checkpoint(&writer.view, folded)?;
-                writer.leases.check(LeaseName::Documents, owner)?;
-                let applied = apply_changes(writer, &folded.changes)?;
-                writer.put(&Key::checkpoint(), &Checkpoint { log: folded.log, anchor: folded.last })?;
-                writer.remove(&Key::stop());
-                Ok(applied)
-            },
-        )
+    pub fn resume(&self) -> Result<Resume, StoreError> {
+        let doing = || "read what stands beside the checkpoint".to_owned();
+        self.read_durable(doing, |view| Ok(view.record(&Key::resume())?.unwrap_or_default()))
     }
 
     /// See [`Documents::stop`].
@@ -136,85 +133,16 @@ impl Keyspace {
     }
 }
 
-impl Folded {
-    fn new(node: &str, batch: &Batch) -> Result<Self, StoreError> {
-        let (log, after, last) = (batch.log(), *batch.after(), batch.last());
-        let mut folded = Self { log, after, last, changes: Vec::new() };
-        folded.changes = batch.fold().map_err(|why| {
-            let Contradiction { ns, id, position, needs } = why.clone();
-            let fault = Fault::Drift { ns, id, needs, index: position.index };
-            StoreError::new(node, folded.doing(), fault).because(why)
-        })?;
-        Ok(folded)
-    }
-
-    fn doing(&self) -> String {
-        format!("apply the entries after {} up to {}", self.after.position, self.last.position)
-    }
-}
-
-/// The stored checkpoint must be the one that the batch follows.
-fn check_checkpoint(view: &View<'_>, folded: &Folded) -> Result<(), Trouble> {
-    let expected = Checkpoint { log: folded.log, anchor: folded.after };
-    let origin = || Checkpoint { log: folded.log, anchor: Entry::origin(folded.log) };
-    let found = view.record(&Key::checkpoint())?.unwrap_or_else(origin);
-    if found == expected {
-        return Ok(());
-    }
-    Err(Trouble::new(Fault::CheckpointMoved { found: found.anchor.position }))
-}
-
-fn apply_changes(writer: &mut Writer<'_>, changes: &[Change]) -> Result<Applied, Trouble> {
-    let mut digests: BTreeMap<&Namespace, NamespaceDigest> = BTreeMap::new();
-    let mut applied = Applied::default();
-    for change in changes {
-        let Change { ns, id, before: needs, after, index } = change;
-        let current = writer.view.document(ns, id)?;
-        if Existence::of(current.as_ref()) != *needs {
-            let (ns, id) = (ns.clone(), id.clone());
-            return Err(Trouble::new(Fault::Drift { ns, id, needs: *needs, index: *index }));
-        }
-        let digest = match digests.entry(ns) {
-            std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-            std::collections::btree_map::Entry::Vacant(unknown) => {
-                unknown.insert(writer.view.record(&Key::digest(ns))?.unwrap_or_default())
-            }
-        };
-        if let Some(current) = &current {
-            digest.remove(current);
-        }
-        if let Some(document) = after {
-            digest.add(document);
-            writer.put_document(ns, id, document);
-        } else if current.is_some() {
-            writer.remove(&Key::document(ns, id));
-        }
-        applied.changed += 1;
-    }
-    for (ns, digest) in digests {
-        if digest.count == 0 {
-            writer.remove(&Key::digest(ns));
-        } else {
-            writer.put(&Key::digest(ns), &digest)?;
-        }
-    }
-    Ok(applied)
-}
-
 fn scan(view: &View<'_>, ns: &Namespace, after: Option<&DocId>, limits: Limits) -> Result<Vec<Document>, Trouble> {
-    let start = match after {
-        Some(id) => Bound::Excluded(Key::document(ns, id).as_bytes().to_vec()),
-        None => Bound::Included(Key::documents(ns).as_bytes().to_vec()),
-    };
-    let end = Bound::Excluded(Key::documents_end(ns).as_bytes().to_vec());
+    let Some(place) = view.place(ns)? else { return Ok(Vec::new()) };
     let mut found: Vec<Document> = Vec::new();
     let mut size = 0;
-    for item in view.tree.range((start, end)) {
+    for item in view.range(place.range(after, None)) {
         if found.len() >= limits.entries_max.max(1) {
             break;
         }
-        let (key, bytes) = item.map_err(Trouble::reading)?;
-        let document = document(&key, &bytes)?;
+        let (key, bytes) = item?;
+        let document = document(ns.as_str(), &key, &bytes)?;
         size += document.as_bytes().len();
         if !found.is_empty() && size > limits.bytes_max {
             break;
@@ -239,6 +167,19 @@ impl Documents for SledStore {
         self.blocking(Keyspace::namespaces).await
     }
 
+    async fn collections(&self) -> Result<Vec<Collection>, StoreError> {
+        self.blocking(Keyspace::collections).await
+    }
+
+    async fn size(&self, ns: &Namespace) -> Result<Size, StoreError> {
+        let ns = ns.clone();
+        self.blocking(move |keyspace| keyspace.size(&ns)).await
+    }
+
+    async fn resume(&self) -> Result<Resume, StoreError> {
+        self.blocking(Keyspace::resume).await
+    }
+
     async fn digest(&self, ns: &Namespace) -> Result<NamespaceDigest, StoreError> {
         let ns = ns.clone();
         self.blocking(move |keyspace| keyspace.digest(&ns)).await
@@ -251,7 +192,7 @@ impl Documents for SledStore {
     async fn apply(&self, batch: &Batch, owner: OwnerId) -> Result<Applied, StoreError> {
         // Folded here, where the batch can be borrowed: only what is left of it moves to the other thread.
         let folded = Folded::new(self.keyspace().node(), batch)?;
-        self.blocking(move |keyspace| keyspace.apply_folded(&folded, owner)).await
+        self.blocking(move |keyspace| keyspace.apply_folded(folded, owner)).await
     }
 
     async fn unfinished(&self) -> Result<Option<u64>, StoreError> {

@@ -2,36 +2,59 @@
 //!
 //! ```text
 //! 00                           format          what this tree is
-//! 01                           commits         how many batches were ever written
+//! 01                           commits         how many batches were ever written, and a sum of what they left
 //! 10                           log             identity and ends of the log
 //! 11 index (8, big endian)     entry
 //! 12 operation id (16)         operation       the position of its entry
 //! 13 replica                   acknowledgement
+//! 14                           captured        the same of a log that is a copy of another one
 //! 20                           checkpoint
 //! 21                           stop
 //! 22 namespace                 digest
-//! 30 namespace 00 id key       document
+//! 23                           resume          what stands beside the checkpoint
+//! 24 namespace                 collection      its options and indexes
+//! 25 namespace                 place           where its documents stand
+//! 26 place                     dropped         a place whose documents go
+//! 27                           next place      the number of the next place
+//! 28 name                      note
+//! 30 namespace 00 id key       document        of a collection from a store of format 1
+//! 31 place (8, big endian) id key  document
 //! ```
 //!
 //! Keys sort as what they name does. A namespace contains no zero byte, so that no document key is
 //! a prefix of another namespace's.
 
-use std::fmt::Write;
+mod describe;
 
-use oplogsync_core::{doc_id::DocId, ids::OpId, namespace::Namespace};
+use oplogsync_core::{
+    ids::OpId,
+    namespace::{DatabaseName, Namespace},
+};
+
+pub(crate) use self::describe::{describe, describe_document};
+use crate::place::Place;
 
 const FORMAT: u8 = 0x00;
 const COMMITS: u8 = 0x01;
 const LOG: u8 = 0x10;
-const ENTRY: u8 = 0x11;
-const OPERATION: u8 = 0x12;
+pub(crate) const ENTRY: u8 = 0x11;
+pub(crate) const OPERATION: u8 = 0x12;
 const ACKNOWLEDGEMENT: u8 = 0x13;
+const CAPTURED: u8 = 0x14;
 const CHECKPOINT: u8 = 0x20;
 const STOP: u8 = 0x21;
 const DIGEST: u8 = 0x22;
-const DOCUMENT: u8 = 0x30;
+const RESUME: u8 = 0x23;
+const COLLECTION: u8 = 0x24;
+const PLACE: u8 = 0x25;
+const DROPPED: u8 = 0x26;
+const NEXT_PLACE: u8 = 0x27;
+const NOTE: u8 = 0x28;
+pub(crate) const NAMED_DOCUMENT: u8 = 0x30;
+pub(crate) const DOCUMENT: u8 = 0x31;
 
-const NAMESPACE_END: u8 = 0;
+/// Ends the namespace in the key of a document of a store of format 1.
+pub(crate) const NAMESPACE_END: u8 = 0;
 
 /// Where a record stands in the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +75,10 @@ impl Key {
 
     pub(crate) fn entry(index: u64) -> Self {
         Self::tagged(ENTRY, &index.to_be_bytes())
+    }
+
+    pub(crate) fn entries() -> Self {
+        Self(vec![ENTRY])
     }
 
     /// The index in the key of an entry.
@@ -76,6 +103,10 @@ impl Key {
         Self(vec![ACKNOWLEDGEMENT])
     }
 
+    pub(crate) fn captured() -> Self {
+        Self(vec![CAPTURED])
+    }
+
     pub(crate) fn checkpoint() -> Self {
         Self(vec![CHECKPOINT])
     }
@@ -84,53 +115,87 @@ impl Key {
         Self(vec![STOP])
     }
 
-    pub(crate) fn digest(ns: &Namespace) -> Self {
-        Self::digest_of(ns.as_str())
+    pub(crate) fn resume() -> Self {
+        Self(vec![RESUME])
     }
 
-    pub(crate) fn digest_of(ns: &str) -> Self {
-        Self::tagged(DIGEST, ns.as_bytes())
+    pub(crate) fn digest(ns: &Namespace) -> Self {
+        Self::tagged(DIGEST, ns.as_str().as_bytes())
     }
 
     pub(crate) fn digests() -> Self {
         Self(vec![DIGEST])
     }
 
-    pub(crate) fn document(ns: &Namespace, id: &DocId) -> Self {
-        let mut key = Self::documents(ns);
-        key.0.extend_from_slice(id.key());
-        key
+    /// The prefix of the digests in a database.
+    pub(crate) fn digests_in(database: &DatabaseName) -> Self {
+        Self::in_database(DIGEST, database)
     }
 
-    /// The prefix of all documents.
-    pub(crate) fn all_documents() -> Self {
-        Self(vec![DOCUMENT])
+    pub(crate) fn collection(ns: &Namespace) -> Self {
+        Self::tagged(COLLECTION, ns.as_str().as_bytes())
     }
 
-    /// The namespace in the key of a document.
-    pub(crate) fn document_namespace(key: &[u8]) -> Option<&str> {
-        let rest = key.strip_prefix(&[DOCUMENT])?;
-        let end = rest.iter().position(|byte| *byte == NAMESPACE_END)?;
-        rest.get(..end).and_then(|ns| std::str::from_utf8(ns).ok())
+    pub(crate) fn collections() -> Self {
+        Self(vec![COLLECTION])
     }
 
-    /// The prefix of the documents of a namespace.
-    pub(crate) fn documents(ns: &Namespace) -> Self {
-        let mut key = Self::tagged(DOCUMENT, ns.as_str().as_bytes());
-        key.0.push(NAMESPACE_END);
-        key
+    /// The prefix of the collections in a database.
+    pub(crate) fn collections_in(database: &DatabaseName) -> Self {
+        Self::in_database(COLLECTION, database)
     }
 
-    /// The first key after all documents of a namespace.
-    pub(crate) fn documents_end(ns: &Namespace) -> Self {
-        let mut key = Self::tagged(DOCUMENT, ns.as_str().as_bytes());
-        key.0.push(NAMESPACE_END + 1);
-        key
+    pub(crate) fn place(ns: &Namespace) -> Self {
+        Self::tagged(PLACE, ns.as_str().as_bytes())
+    }
+
+    pub(crate) fn places() -> Self {
+        Self(vec![PLACE])
+    }
+
+    pub(crate) fn dropped(place: &Place) -> Self {
+        Self::tagged(DROPPED, place.as_bytes())
+    }
+
+    pub(crate) fn all_dropped() -> Self {
+        Self(vec![DROPPED])
+    }
+
+    pub(crate) fn next_place() -> Self {
+        Self(vec![NEXT_PLACE])
+    }
+
+    pub(crate) fn note(name: &str) -> Self {
+        Self::tagged(NOTE, name.as_bytes())
+    }
+
+    pub(crate) fn notes() -> Self {
+        Self(vec![NOTE])
+    }
+
+    /// The prefixes of all documents.
+    pub(crate) fn all_documents() -> [Self; 2] {
+        [Self(vec![NAMED_DOCUMENT]), Self(vec![DOCUMENT])]
+    }
+
+    /// A key that was read.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
+    /// What follows the tag.
+    pub(crate) fn rest(key: &[u8]) -> &[u8] {
+        key.split_first().map_or(&[], |(_, rest)| rest)
     }
 
     /// What follows the tag, as text.
     pub(crate) fn text(key: &[u8]) -> Option<&str> {
-        key.split_first().and_then(|(_, rest)| std::str::from_utf8(rest).ok())
+        std::str::from_utf8(Self::rest(key)).ok()
+    }
+
+    /// What follows the tag, as a namespace.
+    pub(crate) fn namespace(key: &[u8]) -> Option<Namespace> {
+        Self::text(key).and_then(|text| Namespace::new(text).ok())
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -143,68 +208,31 @@ impl Key {
         bytes.extend_from_slice(rest);
         Self(bytes)
     }
-}
 
-/// What stands at a key, for people.
-pub(crate) fn describe(key: &[u8]) -> String {
-    let Some((tag, rest)) = key.split_first() else { return "the empty key".to_owned() };
-    let text = String::from_utf8_lossy(rest);
-    match *tag {
-        FORMAT => "the format record".to_owned(),
-        COMMITS => "the count of commits".to_owned(),
-        LOG => "the ends of the log".to_owned(),
-        ENTRY => match Key::entry_index(key) {
-            Some(index) => format!("the log entry at index {index}"),
-            None => format!("a log entry with the malformed key {}", hex(rest)),
-        },
-        OPERATION => format!("the position of operation {}", hex(rest)),
-        ACKNOWLEDGEMENT => format!("the acknowledgement of replica {text}"),
-        CHECKPOINT => "the checkpoint".to_owned(),
-        STOP => "the stop record".to_owned(),
-        DIGEST => format!("the digest of {text}"),
-        DOCUMENT => match rest.iter().position(|byte| *byte == NAMESPACE_END).map(|at| rest.split_at(at)) {
-            Some((ns, id)) => format!("a document of {} with the key {}", String::from_utf8_lossy(ns), hex(id)),
-            None => format!("a document with the malformed key {}", hex(rest)),
-        },
-        _ => format!("the unknown key {}", hex(key)),
+    fn in_database(tag: u8, database: &DatabaseName) -> Self {
+        let mut key = Self::tagged(tag, database.as_str().as_bytes());
+        // No name of a database has a dot in it.
+        key.0.push(b'.');
+        key
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]
 mod tests {
-    use bson::RawBson;
-
     use super::*;
-
-    #[test]
-    fn documents_of_one_namespace_stand_together_and_apart_from_all_others() {
-        let id = |text: &str| DocId::new(RawBson::String(text.to_owned())).unwrap();
-        let namespaces = ["a.b", "a.b.c", "a.bc"].map(|text| Namespace::new(text).unwrap());
-        for ns in &namespaces {
-            let key = Key::document(ns, &id("x"));
-            let holders: Vec<_> = namespaces
-                .iter()
-                .filter(|other| {
-                    let range = Key::documents(other).0..Key::documents_end(other).0;
-                    range.contains(&key.0)
-                })
-                .collect();
-            assert_eq!(holders, [ns]);
-        }
-    }
 
     #[test]
     fn entries_sort_by_index() {
         let keys = [0, 1, 255, 256, u64::MAX].map(|index| Key::entry(index).0);
         assert!(keys.is_sorted());
         assert_eq!(Key::entry_index(&keys[3]), Some(256));
+    }
+
+    #[test]
+    fn what_is_in_a_database_stands_together_and_apart_from_all_others() {
+        let shop = DatabaseName::new("shop").unwrap();
+        let is_inside = |text| Key::digest(&Namespace::new(text).unwrap()).0.starts_with(&Key::digests_in(&shop).0);
+        assert!(is_inside("shop.items") && is_inside("shop.a.b"));
+        assert!(!is_inside("shopping.items") && !is_inside("a.shop"));
     }
 }

@@ -5,10 +5,11 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use oplogsync_core::{doc_id::DocId, document::Document, entry::Entry, namespace::Namespace, store_error::StoreError};
+use oplogsync_core::store_error::StoreError;
+use tokio::sync::Notify;
 
 use crate::{
-    check::check,
+    check::{Opened, check},
     durability::{Durability, Options},
     engine::Engine,
     flusher::Flusher,
@@ -16,13 +17,18 @@ use crate::{
     group_commit::{GroupCommit, Ticket},
     key::Key,
     leases::LeaseTable,
-    record::{Format, Record, Unreadable, seal, unseal},
+    record::Format,
     step::{Step, Steps},
+    sum::Sum,
+    tree::{View, Writer},
     trouble::Trouble,
 };
 
-/// The version of the layout that this code reads and writes.
-pub(crate) const FORMAT: Format = Format(1);
+/// The version of the layout that this code writes.
+pub(crate) const FORMAT: Format = Format(2);
+/// The version before, which has no places and no record of a collection. It is read, and becomes the
+/// present one when the folder is opened.
+pub(crate) const OLD_FORMAT: Format = Format(1);
 /// The engine's default of 1 GiB is too much for several nodes in one process.
 const CACHE_BYTES: u64 = 256 * 1024 * 1024;
 
@@ -36,6 +42,8 @@ const CACHE_BYTES: u64 = 256 * 1024 * 1024;
 pub struct Keyspace {
     node: Box<str>,
     leases: RwLock<LeaseTable>,
+    /// Wakes those that wait for entries of the log.
+    appended: Notify,
     waits: bool,
     steps: Steps,
     _flusher: Option<Flusher>,
@@ -77,21 +85,35 @@ impl Keyspace {
         };
         let engine = Arc::new(steps.take(Step::Open, unavailable, || with_patience(open))?);
         let files = folder.files()?;
-        let start = engine.contain(|tree| check(&View { tree }, &files))?;
-        let commit = Arc::new(group_commit(start, &engine, files, steps.clone()));
+        let Opened { format, commits } = engine.contain(|tree| check(&View { tree }, &files))?;
+        let commit = Arc::new(group_commit(commits, &engine, files, steps.clone()));
         let flusher = match durability {
             Durability::Interval(interval) => {
                 Some(Flusher::start(interval, Arc::clone(&commit)).map_err(Trouble::syncing)?)
             }
             Durability::Fsync | Durability::None => None,
         };
-        let leases = RwLock::default();
-        let waits = durability.waits();
-        let keyspace = Self { node: node.into(), leases, waits, steps, _flusher: flusher, commit, engine, folder };
-        if start == Ticket(0) {
-            keyspace.begin(durability)?;
+        let (leases, appended, waits) = (RwLock::default(), Notify::new(), durability.waits());
+        let node = node.into();
+        let keyspace = Self { node, leases, appended, waits, steps, _flusher: flusher, commit, engine, folder };
+        match format {
+            None => keyspace.begin(durability)?,
+            Some(FORMAT) => {}
+            Some(_) => keyspace.upgrade()?,
         }
+        keyspace.sweep_all()?;
         Ok(keyspace)
+    }
+
+    /// Makes a tree of the format before one of the present.
+    fn upgrade(&self) -> Result<(), Trouble> {
+        let mut leases = self.leases.write().unwrap_or_else(PoisonError::into_inner);
+        self.engine.contain(|tree| {
+            let sum = Sum::of(&View { tree })?;
+            let mut writer = Writer::new(View { tree }, &mut leases);
+            writer.put(&Key::format(), &FORMAT)?;
+            self.take(Step::Upgrade, writer, Some(sum)).map(drop)
+        })
     }
 
     /// Makes an empty tree ours.
@@ -157,30 +179,38 @@ impl Keyspace {
     }
 
     /// [`Keyspace::write`] up to where the engine has taken the batch.
-    fn change<T>(
+    pub(crate) fn change<T>(
         &self,
         step: Step,
         work: impl FnOnce(&mut Writer<'_>) -> Result<T, Trouble>,
     ) -> Result<(T, Ticket), Trouble> {
         let mut leases = self.leases.write().unwrap_or_else(PoisonError::into_inner);
         self.engine.contain(|tree| {
-            let mut writer = Writer { view: View { tree }, leases: &mut leases, batch: None };
+            let mut writer = Writer::new(View { tree }, &mut leases);
             let value = work(&mut writer)?;
-            // Without a batch the caller found its data there: it waits until that is durable.
-            if writer.batch.is_none() {
-                return Ok((value, self.commit.written()));
-            }
-            writer.put(&Key::commits(), &self.commit.written().next())?;
-            let batch = writer.batch.unwrap_or_default();
-            self.steps.take(step, Trouble::syncing, || {
-                tree.apply_batch(batch).map_err(Trouble::writing)?;
-                Ok((value, self.commit.wrote()))
-            })
+            Ok((value, self.take(step, writer, None)?))
+        })
+    }
+
+    /// Lets the engine take what a writer has to write.
+    fn take(&self, step: Step, writer: Writer<'_>, sum: Option<Sum>) -> Result<Ticket, Trouble> {
+        let tree = writer.view.tree;
+        // Without a batch the caller found its data there: it waits until that is durable.
+        let Some(batch) = writer.into_batch(self.commit.written().next(), sum)? else {
+            return Ok(self.commit.written());
+        };
+        self.steps.take(step, Trouble::syncing, || {
+            tree.apply_batch(batch).map_err(Trouble::writing)?;
+            Ok(self.commit.wrote())
         })
     }
 
     pub(crate) fn leases(&self) -> &RwLock<LeaseTable> {
         &self.leases
+    }
+
+    pub(crate) fn appended(&self) -> &Notify {
+        &self.appended
     }
 }
 
@@ -204,158 +234,5 @@ fn group_commit(start: Ticket, engine: &Arc<Engine>, files: Files, steps: Steps)
     GroupCommit::new(start, Box::new(sync))
 }
 
-/// One state of the tree.
-pub(crate) struct View<'a> {
-    pub(crate) tree: &'a sled::Tree,
-}
-
-impl View<'_> {
-    pub(crate) fn record<R: Record>(&self, key: &Key) -> Result<Option<R>, Trouble> {
-        let found = self.tree.get(key.as_bytes()).map_err(Trouble::reading)?;
-        found.map(|bytes| R::decode(key.as_bytes(), &bytes)).transpose()
-    }
-
-    /// All records under a prefix, in order.
-    pub(crate) fn under(&self, prefix: &Key) -> impl Iterator<Item = Result<(sled::IVec, sled::IVec), Trouble>> {
-        self.tree.scan_prefix(prefix.as_bytes()).map(|item| item.map_err(Trouble::reading))
-    }
-
-    pub(crate) fn document(&self, ns: &Namespace, id: &DocId) -> Result<Option<Document>, Trouble> {
-        let key = Key::document(ns, id);
-        let found = self.tree.get(key.as_bytes()).map_err(Trouble::reading)?;
-        found.map(|bytes| document(key.as_bytes(), &bytes)).transpose()
-    }
-}
-
-/// The document in the bytes at `key`.
-pub(crate) fn document(key: &[u8], bytes: &[u8]) -> Result<Document, Trouble> {
-    unseal(key, bytes)
-        .and_then(|payload| Ok(Document::from_bytes(payload.to_vec())?))
-        .map_err(|why: Unreadable| why.at(key))
-}
-
-/// One state of the tree, and what is to be changed in it.
-pub(crate) struct Writer<'a> {
-    pub(crate) view: View<'a>,
-    pub(crate) leases: &'a mut LeaseTable,
-    batch: Option<sled::Batch>,
-}
-
-impl Writer<'_> {
-    pub(crate) fn put<R: Record>(&mut self, key: &Key, record: &R) -> Result<(), Trouble> {
-        let bytes = record.encode(key)?;
-        self.insert(key, bytes);
-        Ok(())
-    }
-
-    pub(crate) fn put_document(&mut self, ns: &Namespace, id: &DocId, document: &Document) {
-        let key = Key::document(ns, id);
-        let bytes = seal(&key, document.as_bytes());
-        self.insert(&key, bytes);
-    }
-
-    pub(crate) fn put_entry(&mut self, entry: &Entry) {
-        let mut bytes = Vec::with_capacity(entry.bytes() + 64);
-        oplogsync_core::codec::encode(entry, &mut bytes);
-        self.insert(&Key::entry(entry.position().index), bytes);
-    }
-
-    pub(crate) fn remove(&mut self, key: &Key) {
-        self.batch.get_or_insert_default().remove(key.as_bytes());
-    }
-
-    fn insert(&mut self, key: &Key, bytes: Vec<u8>) {
-        self.batch.get_or_insert_default().insert(key.as_bytes(), bytes);
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use bson::rawdoc;
-    use oplogsync_core::{
-        lease::{Lease, LeaseName},
-        limits::Limits,
-        store_error::Fault,
-        testing::{
-            chain::{Chain, log_id, owner_id},
-            documents::{id, namespace},
-        },
-    };
-
-    use super::*;
-
-    /// Damages a record of an open store, beside its back.
-    fn flip(keyspace: &Keyspace, key: &Key) {
-        let flipped = keyspace.engine.contain(|tree| {
-            let mut bytes = tree.get(key.as_bytes()).map_err(Trouble::reading)?.unwrap().to_vec();
-            let middle = bytes.len() / 2;
-            bytes[middle] ^= 1;
-            tree.insert(key.as_bytes(), bytes).map_err(Trouble::writing)
-        });
-        flipped.map(drop).unwrap();
-    }
-
-    fn assert_damage<T: std::fmt::Debug>(result: Result<T, StoreError>, record: &str) {
-        let error = result.unwrap_err();
-        assert_eq!((error.fault(), error.node()), (&Fault::Corrupt, "a"));
-        let cause = std::error::Error::source(&error).unwrap().to_string();
-        assert!(cause.contains(record), "{cause:?} does not name {record:?}");
-    }
-
-    #[test]
-    fn damage_is_found_by_every_read_and_poisons_nothing_else() {
-        let keyspace = Keyspace::memory("a").unwrap();
-        let (mut chain, ns, owner) = (Chain::new(log_id(1)), namespace("items"), owner_id(1));
-        let lease = Lease { owner, holder: "the test".to_owned(), beat: 0 };
-        assert!(keyspace.leases.write().unwrap().swap(LeaseName::Documents, None, Some(lease)));
-        let batch = chain.insert(&ns, rawdoc! { "_id": 1 }).insert(&ns, rawdoc! { "_id": 2 }).take_batch();
-        keyspace.create_log(chain.log()).unwrap();
-        keyspace.append(batch.entries()).unwrap();
-        keyspace.apply(&batch, owner).unwrap();
-        let all = Limits::default();
-
-        flip(&keyspace, &Key::entry(2));
-        assert_damage(keyspace.read_log(1, all), "the log entry at index 2");
-        assert_damage(keyspace.append(batch.entries()), "the log entry at index 2");
-        let op_id = batch.entries()[0].op_id();
-        flip(&keyspace, &Key::operation(op_id));
-        assert_damage(keyspace.find(op_id), &format!("the position of operation {op_id}"));
-        flip(&keyspace, &Key::document(&ns, &id(2)));
-        assert_damage(keyspace.get(&ns, &[id(1), id(2)]), "a document of shop.items");
-        assert_damage(keyspace.scan(&ns, None, all), "a document of shop.items");
-        let update = chain.update(&ns, rawdoc! { "_id": 2, "n": 1 }).take_batch();
-        assert_damage(keyspace.apply(&update, owner), "a document of shop.items");
-        assert_eq!(keyspace.checkpoint().unwrap().unwrap().anchor, batch.last());
-        flip(&keyspace, &Key::digest(&ns));
-        assert_damage(keyspace.digest(&ns), "the digest of shop.items");
-        assert_damage(keyspace.namespaces(), "the digest of shop.items");
-        flip(&keyspace, &Key::checkpoint());
-        assert_damage(keyspace.checkpoint(), "the checkpoint");
-        assert_damage(keyspace.apply(&update, owner), "the checkpoint");
-        assert_eq!(keyspace.get(&ns, &[id(1)]).unwrap().len(), 1);
-        flip(&keyspace, &Key::log());
-        assert_damage(keyspace.log_ends(), "the ends of the log");
-    }
-
-    #[test]
-    fn a_panic_of_the_engine_is_damage_and_poisons_the_store() {
-        let keyspace = Keyspace::memory("a").unwrap();
-        let result: Result<(), _> = keyspace.read(|| "read".to_owned(), |_| panic!("a page is not what it was"));
-        assert_damage(result, "a page is not what it was");
-        assert_eq!(*keyspace.log_ends().unwrap_err().fault(), Fault::Poisoned);
-    }
-
-    #[test]
-    fn the_files_of_a_store_in_memory_are_private_and_gone_with_it() {
-        let keyspace = Keyspace::memory("a").unwrap();
-        let path = keyspace.folder.path().to_owned();
-        assert!(path.join("db").exists());
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
-        }
-        drop(keyspace);
-        assert!(!path.exists());
-    }
-}
+mod tests;

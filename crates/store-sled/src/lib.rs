@@ -1,4 +1,4 @@
-//! The embedded store of oplogsync: a log, documents and checkpoints in one [sled] tree.
+//! The embedded store of oplogsync: a log, documents, collections and checkpoints in one [sled] tree.
 //!
 //! It is hardened where sled alone would lose data: an open survives a kill in the middle of an
 //! earlier open, an acknowledged write is on the disk and not only handed to the kernel, every
@@ -6,12 +6,23 @@
 //!
 //! One process uses a folder at a time. Within it a [`SledStore`] is a cheap handle, to be cloned.
 //!
+//! It can be a primary, a replica, a target of an initial sync, and a spool: a durable copy of what the change
+//! stream of a replica set tells, which replicas follow in its place.
+//!
+//! Collections keep their options and indexes as the source has them, so that they can be compared and
+//! copied on. Nothing is done with them: documents are found by `_id` only, validators do not judge them,
+//! and unique indexes are not enforced. A source has enforced its own before an entry comes here.
+//!
 //! [sled]: https://docs.rs/sled/0.34.7
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
+mod apply;
 mod check;
+mod commands;
+mod contents;
+mod copy;
 mod documents;
 mod durability;
 mod engine;
@@ -25,9 +36,14 @@ mod keyspace;
 mod leases;
 mod log;
 mod mark;
+mod place;
 mod record;
+mod spool;
 mod step;
 mod store;
+mod sum;
+mod sweep;
+mod tree;
 mod trouble;
 
 /// The README's example is compiled and run.

@@ -15,10 +15,11 @@ use oplogsync_core::{
 
 use crate::{
     key::Key,
-    keyspace::{Keyspace, View, Writer},
-    record::{Record, Unreadable},
+    keyspace::Keyspace,
+    record::{Captured, Record, Unreadable},
     step::Step,
     store::SledStore,
+    tree::{View, Writer},
     trouble::Trouble,
 };
 
@@ -38,6 +39,7 @@ impl Keyspace {
             Step::CreateLog,
             || format!("create the log {log}"),
             |writer| {
+                writer.view.refuse_captured()?;
                 if let Some(ends) = writer.view.ends()? {
                     return Ok(ends);
                 }
@@ -53,8 +55,9 @@ impl Keyspace {
     ///
     /// # Errors
     /// As there.
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method is one for each lifetime")]
     pub fn log_ends(&self) -> Result<Option<LogEnds>, StoreError> {
-        self.read_durable(|| "read the ends of the log".to_owned(), |view| view.record(&Key::log()))
+        self.read_durable(|| "read the ends of the log".to_owned(), |view| view.ends())
     }
 
     /// See [`Log::append`].
@@ -66,7 +69,9 @@ impl Keyspace {
             (Some(first), Some(last)) => format!("append the entries {} to {}", first.position(), last.position()),
             _ => "append no entry".to_owned(),
         };
-        self.write(Step::Append, doing, |writer| append(writer, entries))
+        let appended = self.write(Step::Append, doing, |writer| append(writer, entries))?;
+        self.appended().notify_waiters();
+        Ok(appended)
     }
 
     /// See [`Log::read`].
@@ -138,7 +143,10 @@ impl Keyspace {
 
 impl View<'_> {
     pub(crate) fn ends(&self) -> Result<Option<LogEnds>, Trouble> {
-        self.record(&Key::log())
+        match self.record(&Key::log())? {
+            Some(ends) => Ok(Some(ends)),
+            None => Ok(self.captured()?.map(|captured| captured.ends)),
+        }
     }
 
     pub(crate) fn entry(&self, index: u64) -> Result<Entry, Trouble> {
@@ -171,9 +179,17 @@ impl View<'_> {
     }
 
     /// Where the operation stands, above the floor.
-    fn operation(&self, op_id: OpId, ends: &LogEnds) -> Result<Option<Position>, Trouble> {
+    pub(crate) fn operation(&self, op_id: OpId, ends: &LogEnds) -> Result<Option<Position>, Trouble> {
         let found: Option<Position> = self.record(&Key::operation(op_id))?;
         Ok(found.filter(|position| position.index > ends.floor.position.index))
+    }
+}
+
+impl Writer<'_> {
+    /// Puts an entry where it is found by its position and by its operation.
+    pub(crate) fn add_entry(&mut self, entry: &Entry) -> Result<(), Trouble> {
+        self.put_entry(entry);
+        self.put(&Key::operation(entry.op_id()), &entry.position())
     }
 }
 
@@ -184,6 +200,7 @@ fn entry(key: &[u8], bytes: &[u8]) -> Result<Entry, Trouble> {
 }
 
 fn append(writer: &mut Writer<'_>, entries: &[Entry]) -> Result<Appended, Trouble> {
+    writer.view.refuse_captured()?;
     let Some(mut ends) = writer.view.ends()? else { return Err(Trouble::defect(NO_LOG)) };
     for (last, entry) in entries.iter().zip(entries.iter().skip(1)) {
         check_follows(&last.anchor(), entry).map_err(Trouble::defect)?;
@@ -196,8 +213,7 @@ fn append(writer: &mut Writer<'_>, entries: &[Entry]) -> Result<Appended, Troubl
             break;
         }
         if entry.position().index > ends.head.position.index {
-            writer.put_entry(entry);
-            writer.put(&Key::operation(entry.op_id()), &entry.position())?;
+            writer.add_entry(entry)?;
             ends.head = entry.anchor();
         }
         count += 1;
@@ -232,7 +248,11 @@ fn raise_floor(writer: &mut Writer<'_>, floor: &Anchor) -> Result<(), Trouble> {
     if writer.view.entry(index)?.anchor() != *floor {
         return Err(Trouble::defect("the log holds another entry there"));
     }
-    writer.put(&Key::log(), &LogEnds { floor: *floor, ..ends })
+    let ends = LogEnds { floor: *floor, ..ends };
+    match writer.view.captured()? {
+        Some(captured) => writer.put(&Key::captured(), &Captured { ends, ..captured }),
+        None => writer.put(&Key::log(), &ends),
+    }
 }
 
 /// Deletes some of the entries that are trimmed; whether there may be more. Those that a crash has
@@ -281,6 +301,16 @@ impl Log for SledStore {
     async fn acknowledge(&self, acknowledgement: &Acknowledgement) -> Result<(), StoreError> {
         let acknowledgement = acknowledgement.clone();
         self.blocking(move |keyspace| keyspace.acknowledge(&acknowledgement)).await
+    }
+
+    async fn appended(&self, index: u64) {
+        // Listening before looking, so that nothing comes in between.
+        let appended = self.keyspace().appended().notified();
+        // A log that cannot be read is for the next read to tell.
+        let is_behind = |ends: LogEnds| ends.head.position.index <= index;
+        if self.log_ends().await.is_ok_and(|ends| ends.is_none_or(is_behind)) {
+            appended.await;
+        }
     }
 
     async fn acknowledgements(&self) -> Result<Vec<Acknowledgement>, StoreError> {

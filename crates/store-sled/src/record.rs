@@ -4,37 +4,36 @@
 //! version (1 byte) | payload | XXH3-64 of all before, seeded with that of the key (8 bytes)
 //! ```
 //!
-//! The payload of a document is its raw BSON; of all else bincode with fixed-size integers. The
-//! key is part of the checksum, so that a record at a wrong key is found as well.
+//! The payload of a document and of a note is its raw BSON; of all else bincode with fixed-size integers.
+//! The key is part of the checksum, so that a record at a wrong key is found as well.
+
+mod of_documents;
+mod of_log;
 
 use std::error::Error;
 
 use bincode::Options;
 use oplogsync_core::{
-    checkpoint::{Checkpoint, Stop},
-    clock::OpTime,
-    codec::DecodeError,
-    digest::NamespaceDigest,
-    document::DocumentError,
-    hash::Hash,
-    ids::LogId,
-    log::LogEnds,
-    position::{Anchor, Position},
-    store_error::Fault,
+    catalog::CatalogError, codec::DecodeError, document::DocumentError, namespace::NamespaceError, store_error::Fault,
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+pub(crate) use self::{
+    of_documents::{Dropped, NextPlace, note_document},
+    of_log::Captured,
+};
 use crate::{
     group_commit::Ticket,
-    key::{Key, describe},
+    key::{Key, describe, describe_document},
+    sum::Sum,
     trouble::Trouble,
 };
 
 /// The version of the records that this code writes.
 const VERSION: u8 = 1;
 const CHECKSUM_BYTES: usize = 8;
-/// More than any payload needs; the longest is a stop's reason.
+/// More than most payloads need; the longest is a stop's reason.
 const PAYLOAD_BYTES_MAX: u64 = 1024 * 1024;
 
 /// A record that cannot be read.
@@ -62,6 +61,10 @@ pub(crate) enum Unreadable {
     Misplaced,
     #[error("the payload does not decode")]
     Payload(#[from] bincode::Error),
+    #[error("it names no namespace")]
+    Namespace(#[from] NamespaceError),
+    #[error("it describes no collection")]
+    Catalog(#[from] CatalogError),
     #[error("the document is invalid")]
     Document(#[from] DocumentError),
     #[error("the entry does not decode")]
@@ -71,13 +74,22 @@ pub(crate) enum Unreadable {
 impl Unreadable {
     /// With the name of what stands at `key`.
     pub(crate) fn at(self, key: &[u8]) -> Trouble {
+        self.of(describe(key))
+    }
+
+    /// With the name of a document of `collection` that stands at `key`.
+    pub(crate) fn at_document(self, collection: &str, key: &[u8]) -> Trouble {
+        self.of(describe_document(collection, key))
+    }
+
+    fn of(self, what: String) -> Trouble {
         let fault = match &self {
             Self::Version { .. } | Self::Entry(DecodeError::Version { .. } | DecodeError::Kind { .. }) => {
                 Fault::Incompatible
             }
             _ => Fault::Corrupt,
         };
-        Trouble::new(fault).because(RecordError { what: describe(key), source: self.into() })
+        Trouble::new(fault).because(RecordError { what, source: self.into() })
     }
 }
 
@@ -102,31 +114,39 @@ pub(crate) fn unseal<'a>(key: &[u8], bytes: &'a [u8]) -> Result<&'a [u8], Unread
     if found == checksum(key, content) { Ok(payload) } else { Err(Unreadable::Checksum) }
 }
 
+/// The checksum at the end of a record; zero where there is none, which is damage that every reader finds.
+pub(crate) fn checksum_of(bytes: &[u8]) -> u64 {
+    bytes.last_chunk().map_or(0, |checksum| u64::from_be_bytes(*checksum))
+}
+
 fn checksum(key: &[u8], content: &[u8]) -> [u8; CHECKSUM_BYTES] {
     xxh3_64_with_seed(content, xxh3_64(key)).to_be_bytes()
 }
 
-fn options() -> impl Options {
-    bincode::DefaultOptions::new().with_fixint_encoding().with_limit(PAYLOAD_BYTES_MAX).reject_trailing_bytes()
+fn options(bytes_max: u64) -> impl Options {
+    bincode::DefaultOptions::new().with_fixint_encoding().with_limit(bytes_max).reject_trailing_bytes()
 }
 
 /// A value that is stored as a record of its own.
 pub(crate) trait Record: Sized {
+    /// The most bytes that its payload may have.
+    const BYTES_MAX: u64 = PAYLOAD_BYTES_MAX;
+
     /// Its stored form.
     type Stored: Serialize + DeserializeOwned;
 
     fn to_stored(&self) -> Self::Stored;
-    fn from_stored(stored: Self::Stored) -> Self;
+    fn from_stored(stored: Self::Stored) -> Result<Self, Unreadable>;
 
     fn encode(&self, key: &Key) -> Result<Vec<u8>, Trouble> {
-        let payload = options().serialize(&self.to_stored()).map_err(|_| Unreadable::TooLong.at(key.as_bytes()))?;
-        Ok(seal(key, &payload))
+        let payload = options(Self::BYTES_MAX).serialize(&self.to_stored());
+        Ok(seal(key, &payload.map_err(|_| Unreadable::TooLong.at(key.as_bytes()))?))
     }
 
     fn decode(key: &[u8], bytes: &[u8]) -> Result<Self, Trouble> {
         let payload = unseal(key, bytes).map_err(|why| why.at(key))?;
-        let stored = options().deserialize(payload).map_err(|why| Unreadable::from(why).at(key))?;
-        Ok(Self::from_stored(stored))
+        let stored = options(Self::BYTES_MAX).deserialize(payload).map_err(Unreadable::from);
+        stored.and_then(Self::from_stored).map_err(|why| why.at(key))
     }
 }
 
@@ -141,11 +161,31 @@ impl Record for Format {
         self.0
     }
 
-    fn from_stored(stored: u32) -> Self {
-        Self(stored)
+    fn from_stored(stored: u32) -> Result<Self, Unreadable> {
+        Ok(Self(stored))
     }
 }
 
+/// How many batches were ever written, and what they have left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Commits {
+    pub(crate) count: Ticket,
+    pub(crate) sum: Sum,
+}
+
+impl Record for Commits {
+    type Stored = (u64, u64);
+
+    fn to_stored(&self) -> Self::Stored {
+        (self.count.0, self.sum.0)
+    }
+
+    fn from_stored((count, sum): Self::Stored) -> Result<Self, Unreadable> {
+        Ok(Self { count: Ticket(count), sum: Sum(sum) })
+    }
+}
+
+/// The same in a store of format 1, which has no sum.
 impl Record for Ticket {
     type Stored = u64;
 
@@ -153,101 +193,18 @@ impl Record for Ticket {
         self.0
     }
 
-    fn from_stored(stored: u64) -> Self {
-        Self(stored)
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-pub(crate) struct StoredAnchor {
-    term: u64,
-    index: u64,
-    seconds: u32,
-    increment: u32,
-    hash: [u8; 16],
-}
-
-impl Record for Anchor {
-    type Stored = StoredAnchor;
-
-    fn to_stored(&self) -> StoredAnchor {
-        let (seconds, increment) = self.optime.to_timestamp();
-        let Position { term, index } = self.position;
-        StoredAnchor { term, index, seconds, increment, hash: self.hash.to_bytes() }
-    }
-
-    fn from_stored(stored: StoredAnchor) -> Self {
-        Self {
-            position: Position { term: stored.term, index: stored.index },
-            optime: OpTime::from_timestamp(stored.seconds, stored.increment),
-            hash: Hash::from_bytes(stored.hash),
-        }
-    }
-}
-
-impl Record for LogEnds {
-    type Stored = ([u8; 16], StoredAnchor, StoredAnchor);
-
-    fn to_stored(&self) -> Self::Stored {
-        (self.log.to_bytes(), self.floor.to_stored(), self.head.to_stored())
-    }
-
-    fn from_stored((log, floor, head): Self::Stored) -> Self {
-        Self { log: LogId::from_bytes(log), floor: Anchor::from_stored(floor), head: Anchor::from_stored(head) }
-    }
-}
-
-impl Record for Position {
-    type Stored = (u64, u64);
-
-    fn to_stored(&self) -> Self::Stored {
-        (self.term, self.index)
-    }
-
-    fn from_stored((term, index): Self::Stored) -> Self {
-        Self { term, index }
-    }
-}
-
-impl Record for Checkpoint {
-    type Stored = ([u8; 16], StoredAnchor);
-
-    fn to_stored(&self) -> Self::Stored {
-        (self.log.to_bytes(), self.anchor.to_stored())
-    }
-
-    fn from_stored((log, anchor): Self::Stored) -> Self {
-        Self { log: LogId::from_bytes(log), anchor: Anchor::from_stored(anchor) }
-    }
-}
-
-impl Record for Stop {
-    type Stored = ((u64, u64), bool, String);
-
-    fn to_stored(&self) -> Self::Stored {
-        (self.at.to_stored(), self.too_stale, self.reason.clone())
-    }
-
-    fn from_stored((at, too_stale, reason): Self::Stored) -> Self {
-        Self { at: Position::from_stored(at), too_stale, reason }
-    }
-}
-
-impl Record for NamespaceDigest {
-    type Stored = (u64, u128);
-
-    fn to_stored(&self) -> Self::Stored {
-        (self.count, self.sum)
-    }
-
-    fn from_stored((count, sum): Self::Stored) -> Self {
-        Self { count, sum }
+    fn from_stored(stored: u64) -> Result<Self, Unreadable> {
+        Ok(Self(stored))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use oplogsync_core::ids::OpId;
+    use oplogsync_core::{
+        checkpoint::{Checkpoint, Stop},
+        ids::OpId,
+        position::Position,
+    };
     use proptest::prelude::*;
 
     use super::*;

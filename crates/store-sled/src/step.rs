@@ -14,14 +14,18 @@ pub enum Step {
     Open,
     /// The engine takes the format of a new store.
     Begin,
+    /// The engine takes the present format of a store from a version before.
+    Upgrade,
     /// The folder's own entries are synced, of a new store.
     SyncFolder,
     /// The engine takes a new log.
     CreateLog,
     /// The engine takes entries of the log.
     Append,
-    /// The engine takes documents, their digests and the checkpoint: one batch.
+    /// The engine takes documents, collections, digests and the checkpoint: one batch.
     Apply,
+    /// The engine takes the removal of some documents of a dropped collection.
+    Sweep,
     /// The engine takes how far a replica has come.
     Acknowledge,
     /// The engine takes a new floor of the log.
@@ -30,6 +34,20 @@ pub enum Step {
     Truncate,
     /// The engine takes why a replica has stopped.
     Stop,
+    /// The engine takes notes of an initial sync.
+    Note,
+    /// The engine takes that there are no collections and no checkpoint any more.
+    Wipe,
+    /// The engine takes what a command outside of any batch makes of the collections.
+    Run,
+    /// The engine takes copied documents and the note about them, or one document that is mended.
+    Copy,
+    /// The engine takes the checkpoint after a copy.
+    BeginAt,
+    /// The engine takes the beginning of a copy of another log.
+    BeginCapture,
+    /// The engine takes entries of another log, and up to where they go.
+    Capture,
     /// The engine writes what it has taken to its file.
     Flush,
     /// The files are synced to the disk: what they hold may be acknowledged.

@@ -36,6 +36,11 @@ impl Trouble {
         self
     }
 
+    /// The same, which here is another fault.
+    pub(crate) fn meaning(self, fault: Fault) -> Self {
+        Self { fault: Box::new(fault), ..self }
+    }
+
     /// After this nothing more may be written: memory and disk may differ.
     pub(crate) fn poisoning(mut self) -> Self {
         self.poisons = true;
@@ -66,6 +71,8 @@ impl Trouble {
     /// The engine failed to read.
     pub(crate) fn reading(error: sled::Error) -> Self {
         let fault = match &error {
+            // A file is shorter than what was written to it.
+            sled::Error::Io(io) if io.kind() == io::ErrorKind::UnexpectedEof => Fault::Corrupt,
             sled::Error::Io(io) => io_fault(io, Fault::Unavailable),
             sled::Error::Unsupported(_) => Fault::Incompatible,
             sled::Error::Corruption { .. } | sled::Error::ReportableBug(_) | sled::Error::CollectionNotFound(_) => {

@@ -83,7 +83,7 @@ impl Tally {
             Outcome::Inserted => self.inserted += 1,
             Outcome::Updated => self.updated += 1,
             Outcome::Deleted => self.deleted += 1,
-            Outcome::Unchanged | Outcome::NotFound | Outcome::Repeated => self.unchanged += 1,
+            Outcome::Unchanged | Outcome::NotFound | Outcome::Repeated | Outcome::Ran => self.unchanged += 1,
         }
     }
 

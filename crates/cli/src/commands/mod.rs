@@ -5,6 +5,7 @@ mod demo;
 mod init;
 mod load;
 mod oplog;
+mod resync;
 mod run;
 mod sim;
 mod status;
@@ -41,6 +42,10 @@ pub(crate) async fn run(args: Args, out: &mut Out) -> Result<Exit, Failure> {
         }
         Command::Status(args) => status::run(&args, &configured(&global, "warn")?, out).await,
         Command::Verify(args) => verify::run(&args, &configured(&global, "warn")?, out).await,
+        Command::Resync(args) => {
+            let config = configured(&global, "info")?;
+            until_stopped(|shutdown| resync::run(&args, &config, shutdown)).await
+        }
         Command::Oplog(args) => {
             let config = configured(&global, "warn")?;
             until_stopped(|shutdown| oplog::run(&args, &config, shutdown, out)).await

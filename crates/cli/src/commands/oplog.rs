@@ -22,6 +22,7 @@ use crate::{
     out::Out,
     show::iso_date,
     signals::Shutdown,
+    upstream::Upstream,
 };
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
@@ -33,7 +34,13 @@ const READ_MAX: u64 = 1000;
 pub(crate) async fn run(args: &OplogArgs, config: &Config, shutdown: Shutdown, out: &mut Out) -> Result<Exit, Failure> {
     let primary = Node::new(&config.primary, ANSWER_WITHIN);
     let Some(ends) = primary.log_ends().await.map_err(of_primary)? else {
-        let message = format!("{} holds no oplog yet: write to it through oplogsync first", config.primary.name);
+        let name = &config.primary.name;
+        let upstream = Upstream::choose(config, &primary).await.map_err(of_primary)?;
+        if upstream.managed().is_none() {
+            let message = format!("{name} is followed by its change stream, and holds no oplog of ours to show");
+            return Err(Failure::message(Exit::Config, message));
+        }
+        let message = format!("{name} holds no oplog yet: write to it through oplogsync first");
         return Err(Failure::message(Exit::Primary, message));
     };
     match &args.what {
@@ -170,13 +177,29 @@ async fn go_on(primary: &Node, mut next: u64, ns: Option<&Namespace>, out: &mut 
 }
 
 fn concerns(entry: &Entry, ns: Option<&Namespace>) -> bool {
-    ns.is_none_or(|ns| entry.operation().namespace() == Some(ns))
+    let (Some(ns), operation) = (ns, entry.operation()) else { return true };
+    match operation {
+        Operation::Command(command) => command.action().namespace().is_none_or(|concerned| concerned == ns),
+        _ => operation.namespace() == Some(ns),
+    }
+}
+
+/// The namespace, or the database, that an operation concerns.
+fn place(operation: &Operation) -> Option<&str> {
+    match operation {
+        Operation::Command(command) => {
+            Some(command.action().namespace().map_or(command.database().as_str(), Namespace::as_str))
+        }
+        _ => operation.namespace().map(Namespace::as_str),
+    }
 }
 
 fn kind_name(operation: &Operation) -> &'static str {
     match operation {
         Operation::Insert { .. } => "insert",
         Operation::Update { .. } => "update",
+        Operation::Patch { .. } => "patch",
+        Operation::Command(_) => "command",
         Operation::Delete { .. } => "delete",
         Operation::Noop => "noop",
         Operation::NewTerm => "new-term",
@@ -191,7 +214,7 @@ fn tell(entry: &Entry, out: &mut Out) -> Result<(), Failure> {
         return Ok(out.line(text)?);
     }
     let operation = entry.operation();
-    let ns = operation.namespace().map_or("-", Namespace::as_str);
+    let ns = place(operation).unwrap_or("-");
     let id = operation.doc_id().map_or_else(|| "-".to_owned(), |id| id.to_string());
     let (position, date) = (entry.position().to_string(), iso_date(entry.optime()));
     Ok(out.line(format_args!("{position}\t{date}\t{}\t{ns}\t{id}", kind_name(operation)))?)
@@ -206,6 +229,14 @@ fn as_json(entry: &Entry) -> Result<Value, Failure> {
         }
         _ => None,
     };
+    let diff = match operation {
+        Operation::Patch { diff, .. } => Some(json::from_document(diff.as_raw())?),
+        _ => None,
+    };
+    let command = match operation {
+        Operation::Command(command) => Some(json::from_document(command.as_raw())?),
+        _ => None,
+    };
     let id = operation.doc_id().map(|id| json::from_value(id.value())).transpose()?;
     Ok(json!({
         "position": entry.position().to_string(),
@@ -214,9 +245,11 @@ fn as_json(entry: &Entry) -> Result<Value, Failure> {
         "optime": { "t": t, "i": i },
         "isoDate": iso_date(entry.optime()),
         "op": kind_name(operation),
-        "ns": operation.namespace().map(Namespace::as_str),
+        "ns": place(operation),
         "id": id,
         "document": document,
+        "diff": diff,
+        "command": command,
         "opId": entry.op_id().to_string(),
         "hash": entry.hash().to_string(),
         "prevHash": entry.prev_hash().to_string(),

@@ -1,8 +1,17 @@
 //! `status`: state, lag and checkpoint of every replica, once.
 
-use oplogsync_core::{log::LogEnds, position::Anchor};
+use std::time::Duration;
+
+use oplogsync_core::{
+    clock::OpTime,
+    initial_sync::{Phase, SyncProgress},
+    log::LogEnds,
+    position::Anchor,
+};
 use serde_json::{Value, json};
 
+#[cfg(feature = "mongo")]
+use crate::upstream::no_stream;
 use crate::{
     args::StatusArgs,
     config::Config,
@@ -10,8 +19,8 @@ use crate::{
     exit::Exit,
     failure::Failure,
     out::{Out, Tone},
-    show::{chain, counted, iso_date, seconds},
-    survey::{Replica, State, Survey},
+    show::{chain, counted, iso_date, mebibytes, resync_command, seconds},
+    survey::{Ends, Replica, State, Survey},
 };
 
 pub(crate) async fn run(args: &StatusArgs, config: &Config, out: &mut Out) -> Result<Exit, Failure> {
@@ -28,7 +37,14 @@ pub(crate) async fn run(args: &StatusArgs, config: &Config, out: &mut Out) -> Re
 fn tell(config: &Config, survey: &Survey, out: &mut Out) -> Result<(), Failure> {
     let primary = &config.primary;
     match &survey.primary {
-        Ok(Some(ends)) => out.line(format_args!(
+        Ok(Ends::Stream { newest, oldest }) => out.line(format_args!(
+            "primary {}  {}  change stream  newest write {}  oplog since {}",
+            primary.name,
+            primary.address,
+            iso_date(*newest),
+            oldest.map_or_else(|| "unknown".to_owned(), iso_date),
+        ))?,
+        Ok(Ends::Log(Some(ends))) => out.line(format_args!(
             "primary {}  {}  head {}  {}  {}",
             primary.name,
             primary.address,
@@ -36,7 +52,11 @@ fn tell(config: &Config, survey: &Survey, out: &mut Out) -> Result<(), Failure> 
             iso_date(ends.head.optime),
             counted(entries(ends), "entry", "entries"),
         ))?,
-        Ok(None) => out.line(format_args!("primary {}  {}  no oplog yet", primary.name, primary.address))?,
+        #[cfg(feature = "mongo")]
+        Ok(Ends::NoStream) => out.line(out.tone(Tone::Bad, no_stream(primary)))?,
+        #[cfg(not(feature = "mongo"))]
+        Ok(Ends::NoStream) => {}
+        Ok(Ends::Log(None)) => out.line(format_args!("primary {}  {}  no oplog yet", primary.name, primary.address))?,
         Err(error) => {
             let error = conn_string::redact(&chain(error)).into_owned();
             out.line(format_args!("primary {}  {}", primary.name, out.tone(Tone::Bad, error)))?;
@@ -45,6 +65,11 @@ fn tell(config: &Config, survey: &Survey, out: &mut Out) -> Result<(), Failure> 
     let rows: Vec<_> = survey.replicas.iter().map(row).collect();
     out.table(["REPLICA", "STATE", "CHECKPOINT", "APPLIED UNTIL", "LAG", "BEHIND", "HEADROOM"], &rows)?;
     for replica in &survey.replicas {
+        if let Some(SyncProgress { copied, total, .. }) = copied(replica) {
+            let (documents, of) = (copied.documents, counted(total.documents, "document", "documents"));
+            let (mib, of_mib) = (mebibytes(copied.bytes), mebibytes(total.bytes));
+            out.line(format_args!("{}: {documents} of {of} are copied, {mib} of {of_mib} MiB", replica.name))?;
+        }
         if let Some(reason) = reason(replica) {
             // What a node's store says begins with the node's name.
             let name = if replica.facts.is_ok() { format!("{}: ", replica.name) } else { String::new() };
@@ -63,34 +88,49 @@ fn row(replica: &Replica) -> [String; 7] {
         replica.state.as_str().to_owned(),
         checkpoint.map_or_else(unknown, |anchor| anchor.position.to_string()),
         checkpoint.map_or_else(unknown, |anchor| iso_date(anchor.optime)),
-        progress.map_or_else(unknown, |progress| match progress.lag {
-            Some(lag) => format!("{} s", seconds(Some(lag))),
-            None => unknown(),
-        }),
+        lag(replica).map_or_else(unknown, |lag| format!("{} s", seconds(Some(lag)))),
         progress.map_or_else(unknown, |progress| progress.behind.to_string()),
-        progress.map_or_else(unknown, |progress| progress.headroom.to_string()),
+        match (progress, replica.distance.and_then(|distance| distance.headroom)) {
+            (Some(progress), _) => progress.headroom.to_string(),
+            (None, Some(headroom)) => humantime::format_duration(Duration::from_secs(headroom.as_secs())).to_string(),
+            (None, None) => unknown(),
+        },
     ]
+}
+
+/// How far it is behind, in time, as far as that can be told.
+fn lag(replica: &Replica) -> Option<Duration> {
+    let progress = replica.progress.as_ref().filter(|_| !matches!(replica.state, State::Ahead));
+    progress.and_then(|progress| progress.lag).or(replica.distance.map(|distance| distance.lag))
 }
 
 /// Why it does not go on, for people.
 fn reason(replica: &Replica) -> Option<String> {
+    let anew = resync_command(&replica.name);
     match (&replica.facts, replica.state) {
         (Err(error), _) => Some(chain(error)),
-        (Ok(facts), State::Stopped | State::TooStale) if facts.stop.is_some() => {
-            facts.stop.as_ref().map(|stop| format!("stopped at {}: {}", stop.at, stop.reason))
-        }
+        (Ok(facts), State::Stopped | State::TooStale) if facts.stop.is_some() => facts.stop.as_ref().map(|stop| {
+            let way_out = if stop.too_stale { format!("; {anew} syncs it anew") } else { String::new() };
+            format!("stopped at {}: {}{way_out}", stop.at, stop.reason)
+        }),
         (_, State::TooStale) => {
-            Some("the primary's oplog no longer reaches back to the checkpoint: sync it anew".into())
+            Some(format!("the primary's oplog no longer reaches back to the checkpoint: sync it anew with {anew}"))
         }
-        (_, State::Foreign) => {
-            Some("it follows the oplog of another primary: sync it anew or correct the configuration".into())
-        }
+        (_, State::Foreign) => Some(format!(
+            "it follows the oplog of another primary: sync it anew with {anew}, or correct the configuration"
+        )),
         (_, State::Same) => Some("it is the primary's own database, under another address: give it its own".into()),
-        (_, State::Ahead) => {
-            Some("the primary lost entries or was restored: compare with `oplogsync verify`, then sync it anew".into())
-        }
+        (_, State::Ahead) => Some(format!(
+            "the primary lost entries or was restored: compare with `oplogsync verify`, then sync it anew with {anew}"
+        )),
         _ => None,
     }
+}
+
+/// How far its initial sync is, if one is under way or was cut off.
+fn copied(replica: &Replica) -> Option<SyncProgress> {
+    let facts = replica.facts.as_ref().ok().filter(|facts| facts.phase == Some(Phase::Copy));
+    facts.and_then(|facts| facts.copied)
 }
 
 fn checkpoint(replica: &Replica) -> Option<Anchor> {
@@ -104,14 +144,24 @@ fn entries(ends: &LogEnds) -> u64 {
 fn as_json(config: &Config, survey: &Survey) -> Value {
     let primary = &config.primary;
     let (ends, error) = match &survey.primary {
-        Ok(ends) => (ends.as_ref(), None),
+        #[cfg(feature = "mongo")]
+        Ok(Ends::NoStream) => (None, Some(no_stream(primary))),
+        Ok(ends) => (ends.log(), None),
         Err(error) => (None, Some(conn_string::redact(&chain(error)).into_owned())),
     };
     let replicas: Vec<_> = survey.replicas.iter().map(replica_json).collect();
+    let (feed, newest, oldest) = match &survey.primary {
+        Ok(Ends::Stream { newest, oldest }) => (Some("change-stream"), Some(*newest), *oldest),
+        Ok(Ends::Log(_)) => (Some("managed"), None, None),
+        Ok(Ends::NoStream) | Err(_) => (None, None, None),
+    };
     json!({
         "primary": {
             "name": primary.name,
             "uri": primary.address.to_string(),
+            "feed": feed,
+            "newest": newest.map(optime_json),
+            "oldest": oldest.map(optime_json),
             "log": ends.map(|ends| ends.log.to_string()),
             "head": ends.map(|ends| anchor_json(&ends.head)),
             "floor": ends.map(|ends| anchor_json(&ends.floor)),
@@ -129,12 +179,24 @@ fn replica_json(replica: &Replica) -> Value {
         "name": replica.name,
         "state": replica.state.as_str(),
         "checkpoint": checkpoint(replica).as_ref().map(anchor_json),
-        "lagSeconds": progress.and_then(|progress| progress.lag).map(|lag| lag.as_secs_f64()),
+        "lagSeconds": lag(replica).map(|lag| lag.as_secs_f64()),
         "behind": progress.map(|progress| progress.behind),
         "headroom": progress.map(|progress| progress.headroom),
+        "headroomSeconds": replica.distance.and_then(|distance| distance.headroom).map(|headroom| headroom.as_secs_f64()),
+        "initialSync": copied(replica).map(|SyncProgress { copied, total, .. }| json!({
+            "documents": copied.documents,
+            "ofDocuments": total.documents,
+            "bytes": copied.bytes,
+            "ofBytes": total.bytes,
+        })),
         "appliedBy": holder,
         "reason": reason(replica).map(|reason| conn_string::redact(&reason).into_owned()),
     })
+}
+
+fn optime_json(optime: OpTime) -> Value {
+    let (t, i) = optime.to_timestamp();
+    json!({ "t": t, "i": i, "isoDate": iso_date(optime) })
 }
 
 fn anchor_json(anchor: &Anchor) -> Value {

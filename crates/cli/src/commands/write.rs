@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use bson::{RawArrayBuf, RawBsonRef, RawDocument, RawDocumentBuf, raw::cstr};
 use oplogsync_core::{
+    command::{Action, Command},
     doc_id::DocId,
     host::SystemHost,
     ids::OpId,
-    namespace::Namespace,
+    namespace::{DatabaseName, Namespace},
     primary::{Primary, PrimaryOptions},
     write::{Outcome, Write, Written},
 };
@@ -15,7 +17,7 @@ use tokio::io::BufReader;
 
 use crate::{
     args::{WriteArgs, WriteWhat},
-    config::{Address, Config, ConfigError},
+    config::{Address, Config, ConfigError, Role},
     exit::Exit,
     failure::Failure,
     holder::holder,
@@ -24,11 +26,19 @@ use crate::{
     node::Node,
     out::Out,
     signals::Shutdown,
+    upstream::Upstream,
 };
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 pub(crate) async fn run(args: &WriteArgs, config: &Config, shutdown: Shutdown, out: &mut Out) -> Result<Exit, Failure> {
+    if let WriteWhat::Command { db, data } = &args.what {
+        let action = parse_command(db, data)?;
+        let primary = open_primary(config, args.node.as_deref()).await?;
+        let ran = run_command(action, args.op_id, &primary, out).await;
+        let closed = primary.close().await.map_err(Failure::primary);
+        return ran.and(closed).map(|()| Exit::Done);
+    }
     let parser = Parser::new(&args.what)?;
     if args.op_id.is_some() && parser.data == Some("-") {
         return Err(Failure::message(Exit::Usage, "--op-id names one write, and standard input may hold several"));
@@ -61,6 +71,12 @@ pub(crate) async fn open_primary(config: &Config, node: Option<&str>) -> Result<
         return Err(Failure::message(Exit::Config, format!("{name} is in memory and ends with this command: {fix}")));
     }
     let store = Node::new(&config.primary, ANSWER_WITHIN);
+    let upstream = Upstream::choose(config, &store).await.map_err(|error| Failure::store(error, Role::Primary))?;
+    if upstream.managed().is_none() {
+        // A managed oplog beside it would tell only of what is written here.
+        let fix = "write with your application, or set [feed] kind = \"managed\" if all its writes go through here";
+        return Err(Failure::message(Exit::Config, format!("{name} is followed by its change stream: {fix}")));
+    }
     let options = PrimaryOptions { node: name.clone(), holder: holder(), ..PrimaryOptions::default() };
     Box::pin(Primary::open(store, SystemHost, options)).await.map_err(Failure::primary)
 }
@@ -102,10 +118,10 @@ async fn write_one(
         None => primary.write(write).await,
         Some(op_id) => primary.write_once(op_id, write).await,
     };
-    tell(&ns, &written.map_err(Failure::write)?, out)
+    tell(ns.as_str(), &written.map_err(Failure::write)?, out)
 }
 
-fn tell(ns: &Namespace, written: &Written, out: &mut Out) -> Result<(), Failure> {
+fn tell(place: &str, written: &Written, out: &mut Out) -> Result<(), Failure> {
     let what = match written.outcome {
         Outcome::Inserted => "inserted",
         Outcome::Updated => "updated",
@@ -113,17 +129,63 @@ fn tell(ns: &Namespace, written: &Written, out: &mut Out) -> Result<(), Failure>
         Outcome::Deleted => "deleted",
         Outcome::NotFound => "not found",
         Outcome::Repeated => "repeated",
+        Outcome::Ran => "done",
     };
     let position = written.entry.map(|(position, _)| position.to_string());
     if out.is_json() {
-        let id = json::from_value(written.id.value())?;
+        let id = written.id.as_ref().map(|id| json::from_value(id.value())).transpose()?;
         let op_id = written.op_id.to_string();
-        out.json(&json!({ "outcome": what, "ns": ns.as_str(), "id": id, "position": position, "opId": op_id }))?;
+        out.json(&json!({ "outcome": what, "ns": place, "id": id, "position": position, "opId": op_id }))?;
     } else {
+        let id = written.id.as_ref().map_or_else(String::new, |id| format!(" {id}"));
         let at = position.map_or_else(String::new, |position| format!(" at {position}"));
-        out.line(format_args!("{what} {ns} {}{at}", written.id))?;
+        out.line(format_args!("{what} {place}{id}{at}"))?;
     }
     Ok(())
+}
+
+/// Changes collections or indexes.
+async fn run_command(
+    action: Action,
+    op_id: Option<OpId>,
+    primary: &Primary<Node, SystemHost>,
+    out: &mut Out,
+) -> Result<(), Failure> {
+    let place = action.namespace().map_or_else(|| action.database().to_string(), ToString::to_string);
+    let ran = match op_id {
+        None => primary.run(action).await,
+        Some(op_id) => primary.run_once(op_id, action).await,
+    };
+    tell(&place, &ran.map_err(Failure::write)?, out)
+}
+
+/// The command that the command line says.
+fn parse_command(database: &DatabaseName, data: &str) -> Result<Action, Failure> {
+    let document = json::to_document(data)?;
+    let document = as_logged(&document).map_err(|error| Failure::unexpected(error, "read the command"))?;
+    let command = Command::parse(database.clone(), &document);
+    Ok(command.map_err(|error| Failure::new(Exit::Usage, error))?.action().clone())
+}
+
+/// A command as the log has it, which leaves nothing out that servers take for granted.
+fn as_logged(command: &RawDocument) -> Result<RawDocumentBuf, bson::error::Error> {
+    let mut logged = RawDocumentBuf::new();
+    let is = |name: &str| command.get(name).is_ok_and(|value| value.is_some());
+    for element in command {
+        let (key, value) = element?;
+        match value {
+            RawBsonRef::String(name) if key == "index" && is("dropIndexes") => {
+                let mut names = RawArrayBuf::new();
+                names.push(name);
+                logged.append(key, names);
+            }
+            value => logged.append(key, value),
+        }
+    }
+    if is("renameCollection") && !is("dropTarget") {
+        logged.append(cstr!("dropTarget"), false);
+    }
+    Ok(logged)
 }
 
 /// Makes writes of what the command line and standard input say.
@@ -142,6 +204,7 @@ impl<'a> Parser<'a> {
                 (ns, Some(id), Some(data.as_str()))
             }
             WriteWhat::Delete { ns, id } => (ns, Some(id), None),
+            WriteWhat::Command { .. } => return Err(Failure::message(Exit::Usage, "a command writes no document")),
         };
         Ok(Self { what, ns, id: id.map(|text| json::to_id(text)).transpose()?, data })
     }

@@ -1,6 +1,6 @@
 //! What a configuration file may say, before it is checked as a whole.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::{Deserialize, Deserializer, de};
 
@@ -20,6 +20,10 @@ pub(super) struct ConfigFile {
     #[serde(default)]
     pub(super) oplog: OplogSection,
     #[serde(default)]
+    pub(super) feed: FeedSection,
+    #[serde(default)]
+    pub(super) filter: FilterSection,
+    #[serde(default)]
     pub(super) log: LogSection,
     #[serde(alias = "databases", default)]
     pub(super) nodes: Vec<NodeSection>,
@@ -30,12 +34,41 @@ pub(super) struct ConfigFile {
 pub(super) struct SyncSection {
     pub(super) poll_interval: Option<Poll>,
     pub(super) batch_size: Option<BatchSize>,
+    pub(super) copy_lanes: Option<CopyLanes>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct OplogSection {
     pub(super) keep: Option<Keep>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct FeedSection {
+    pub(super) kind: FeedKind,
+    pub(super) spool: Option<String>,
+}
+
+/// Where entries come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum FeedKind {
+    /// From the managed oplog if the primary has one or can have no other, else from its change stream.
+    #[default]
+    Auto,
+    /// From the managed oplog: the primary is written to through oplogsync.
+    Managed,
+    /// From the change stream of a replica set: applications write to it as ever.
+    ChangeStream,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct FilterSection {
+    pub(super) include: Vec<String>,
+    pub(super) exclude: Vec<String>,
+    pub(super) rename: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -80,6 +113,20 @@ pub(super) struct Keep(pub(super) Duration);
 /// A batch size, within its bounds.
 #[derive(Clone, Copy)]
 pub(super) struct BatchSize(pub(super) usize);
+
+/// How many parts are copied at once, within its bounds.
+#[derive(Clone, Copy)]
+pub(super) struct CopyLanes(pub(super) usize);
+
+impl<'de> Deserialize<'de> for CopyLanes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = i64::deserialize(deserializer)?;
+        match usize::try_from(number) {
+            Ok(lanes @ 1..=64) => Ok(Self(lanes)),
+            _ => Err(de::Error::custom(format!("{number} is out of bounds: use 1 to 64"))),
+        }
+    }
+}
 
 impl std::str::FromStr for Poll {
     type Err = String;

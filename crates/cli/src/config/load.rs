@@ -7,15 +7,18 @@ use std::{
     time::Duration,
 };
 
+use oplogsync_core::filter::Filter;
+
 use super::{
-    Config, ConfigError, LogConfig, NodeConfig, SyncConfig, environment,
-    file::{BatchSize, ConfigFile, Keep, Poll},
+    Config, ConfigError, FeedConfig, LogConfig, NodeConfig, SyncConfig, environment,
+    file::{BatchSize, ConfigFile, CopyLanes, FeedSection, Keep, Poll},
     text, topology,
 };
 use crate::conn_string;
 
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 const BATCH_SIZE: usize = 1000;
+const COPY_LANES: usize = 4;
 
 /// Loads the configuration from `chosen`, or from where one is found.
 pub(crate) fn load(chosen: Option<&Path>) -> Result<Config, ConfigError> {
@@ -56,7 +59,7 @@ fn find(chosen: Option<&Path>) -> Result<PathBuf, ConfigError> {
 
 pub(super) fn check(file: ConfigFile, path: &Path) -> Result<Config, String> {
     let base = path.parent().unwrap_or(Path::new("."));
-    let ConfigFile { sync, oplog, log, nodes, .. } = file;
+    let ConfigFile { sync, oplog, feed, filter, log, nodes, .. } = file;
     let names: Vec<_> = nodes.iter().map(|node| node.name.clone()).collect();
     if let Some(name) = environment::unknown_variables(&names).first() {
         return Err(format!("environment variable {name} means nothing here: correct or unset it"));
@@ -67,17 +70,37 @@ pub(super) fn check(file: ConfigFile, path: &Path) -> Result<Config, String> {
     topology::check_ids(&nodes)?;
     let nodes = nodes.iter().map(|node| NodeConfig::new(node, base)).collect::<Result<Vec<_>, _>>()?;
     let (primary, replicas) = topology::check(nodes)?;
+    let feed = feed_of(feed, base)?;
+    topology::check_feed(&feed, &primary, &replicas)?;
+    let renames: Vec<_> = filter.rename.into_iter().collect();
+    let filter = Filter::new(&filter.include, &filter.exclude, &renames);
+    let filter = filter.map_err(|error| format!("[filter]: {error}"))?;
+    topology::check_filter(&filter, &primary)?;
+    topology::check_renames(&renames, &primary, &replicas)?;
     Ok(Config {
         file: path.to_owned(),
         sync: SyncConfig {
             poll_interval: poll.map_or(POLL_INTERVAL, |Poll(poll)| poll),
             batch_size: batch_size.map_or(BATCH_SIZE, |BatchSize(size)| size),
+            copy_lanes: sync.copy_lanes.map_or(COPY_LANES, |CopyLanes(lanes)| lanes),
         },
+        feed,
+        filter,
         keep: keep.map(|Keep(keep)| keep),
         log: LogConfig { level: log.level, format: log.format },
         primary,
         replicas,
     })
+}
+
+/// The feed, with its spool as a node: it is opened as one.
+fn feed_of(feed: FeedSection, base: &Path) -> Result<FeedConfig, String> {
+    let spool = match feed.spool {
+        None => None,
+        Some(uri) if uri.starts_with("sled:") => Some(NodeConfig::spool(&uri, base)?),
+        Some(uri) => return Err(format!("[feed] spool = \"{uri}\": a spool is a folder: write sled:FOLDER")),
+    };
+    Ok(FeedConfig { kind: feed.kind, spool })
 }
 
 /// The environment's value if it has one, else the file's.

@@ -9,11 +9,13 @@ mod topology;
 
 use std::{path::PathBuf, time::Duration};
 
-pub(crate) use file::Durability;
+pub(crate) use file::{Durability, FeedKind};
 pub(crate) use load::load;
 #[cfg(feature = "mongo")]
 pub(crate) use node::DatabaseScope;
 pub(crate) use node::{Address, NodeConfig, Role};
+
+use oplogsync_core::filter::Filter;
 
 use crate::args::LogFormat;
 
@@ -24,6 +26,10 @@ pub(crate) struct Config {
     pub(crate) file: PathBuf,
     /// How replicas sync.
     pub(crate) sync: SyncConfig,
+    /// Where entries come from.
+    pub(crate) feed: FeedConfig,
+    /// What is replicated, and under which names.
+    pub(crate) filter: Filter,
     /// How long the oplog is kept; `None` keeps everything.
     pub(crate) keep: Option<Duration>,
     /// The log.
@@ -41,6 +47,17 @@ pub(crate) struct SyncConfig {
     pub(crate) poll_interval: Duration,
     /// Most entries in a batch.
     pub(crate) batch_size: usize,
+    /// How many parts an initial sync copies at once.
+    pub(crate) copy_lanes: usize,
+}
+
+/// Where entries come from.
+#[derive(Debug, Clone)]
+pub(crate) struct FeedConfig {
+    /// What kind of feed.
+    pub(crate) kind: FeedKind,
+    /// The node that keeps what a change stream has told, until every replica has it.
+    pub(crate) spool: Option<NodeConfig>,
 }
 
 /// The log.

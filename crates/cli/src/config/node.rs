@@ -78,6 +78,19 @@ impl NodeConfig {
     }
 }
 
+impl NodeConfig {
+    /// The spool at `uri`.
+    pub(super) fn spool(uri: &str, base: &Path) -> Result<Self, String> {
+        let address = Address::parse(uri, None, base).map_err(|problem| format!("[feed] spool: {problem}"))?;
+        Ok(Self { name: "spool".to_owned(), role: Role::Primary, address })
+    }
+
+    /// Whether it is on MongoDB servers.
+    pub(crate) fn is_mongo(&self) -> bool {
+        matches!(self.address, Address::Mongo { .. })
+    }
+}
+
 fn check_name(name: &str) -> Result<(), String> {
     let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     if plain && (1..=63).contains(&name.len()) {

@@ -2,7 +2,9 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::{Address, NodeConfig, Role, environment::node_prefix, file::NodeSection};
+use oplogsync_core::filter::Filter;
+
+use super::{Address, FeedConfig, FeedKind, NodeConfig, Role, environment::node_prefix, file::NodeSection};
 
 /// Numbers, where they are given, are unique.
 pub(super) fn check_ids(nodes: &[NodeSection]) -> Result<(), String> {
@@ -35,6 +37,60 @@ pub(super) fn check(mut nodes: Vec<NodeConfig>) -> Result<(NodeConfig, Vec<NodeC
     }
     name_databases(&primary, &mut nodes)?;
     Ok((primary, nodes))
+}
+
+/// A change stream is that of servers, and a spool holds what one has told.
+pub(super) fn check_feed(feed: &FeedConfig, primary: &NodeConfig, replicas: &[NodeConfig]) -> Result<(), String> {
+    if feed.kind == FeedKind::ChangeStream && !primary.is_mongo() {
+        let (name, address) = (&primary.name, &primary.address);
+        return Err(format!(
+            "[feed] kind = \"change-stream\": `{name}` is {address}, and only MongoDB replica sets have change streams: use \"managed\""
+        ));
+    }
+    let Some(spool) = &feed.spool else { return Ok(()) };
+    if feed.kind == FeedKind::Managed || !primary.is_mongo() {
+        return Err("[feed] spool: a managed oplog needs none, it keeps what replicas need: remove it".to_owned());
+    }
+    let mut nodes = std::iter::once(primary).chain(replicas);
+    if nodes.clone().any(|node| node.name == spool.name) {
+        return Err(format!("[feed] spool: a node is called `{}`, as the spool is: rename it", spool.name));
+    }
+    match nodes.find(|node| same_place(&node.address, &spool.address)) {
+        Some(node) => Err(format!("[feed] spool: `{}` is in the same folder: give the spool its own", node.name)),
+        None => Ok(()),
+    }
+}
+
+/// A node that is one database has the namespaces of that one only.
+pub(super) fn check_filter(filter: &Filter, primary: &NodeConfig) -> Result<(), String> {
+    let Address::Mongo { scope: Some(scope), .. } = &primary.address else { return Ok(()) };
+    match filter.databases() {
+        Some(names) if !names.contains(&scope.logical.as_str()) => Err(format!(
+            "[filter] include lets nothing of `{}` pass, and that database is all that `{}` is: correct one of them",
+            scope.logical, primary.name
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// A replica that is one database has no room for another one.
+pub(super) fn check_renames(
+    renames: &[(String, String)],
+    primary: &NodeConfig,
+    replicas: &[NodeConfig],
+) -> Result<(), String> {
+    let database = |name: &str| name.split_once('.').map_or(name, |(database, _)| database).to_owned();
+    for replica in replicas {
+        let Address::Mongo { scope: Some(scope), .. } = &replica.address else { continue };
+        let is_known = |name: &str| database(name) == scope.logical;
+        if let Some((from, to)) = renames.iter().find(|(from, to)| is_known(from) && !is_known(to)) {
+            return Err(format!(
+                "[filter.rename] \"{from}\" = \"{to}\": the uri of `{}` names one database, which holds what `{}` calls `{}`: name none in the uris, or another collection",
+                replica.name, primary.name, scope.logical
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn each_pair<T>(items: &[T], check: impl Fn(&T, &T) -> Result<(), String>) -> Result<(), String> {

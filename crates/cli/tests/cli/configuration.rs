@@ -104,6 +104,16 @@ fn a_mongodb_uri_that_no_server_can_be_reached_by_is_refused_when_it_is_read() {
 
 #[cfg(feature = "mongo")]
 #[test]
+fn a_database_is_not_renamed_where_the_uris_name_one() {
+    let nodes = two("mongodb://a/shop", "mongodb://b/copy");
+    let renamed =
+        |from: &str, to: &str| format!("{nodes}[filter]\ninclude = [\"shop\"]\nrename = {{ \"{from}\" = \"{to}\" }}\n");
+    refused(&renamed("shop", "other"), &["\"shop\" = \"other\"", "`db2` names one database", "name none in the uris"]);
+    refused(&renamed("shop.a", "other.a"), &["`db2` names one database"]);
+}
+
+#[cfg(feature = "mongo")]
+#[test]
 fn databases_that_belong_to_the_server_or_to_us_are_refused() {
     for name in ["admin", "config", "local", "oplogsync", "Admin"] {
         refused(&two("sled:a", &format!("mongodb://h/{name}")), &["node `db2`", "never replicated"]);

@@ -162,19 +162,28 @@ fn a_server_that_takes_connections_and_never_answers_is_given_up_soon() {
 }
 
 #[test]
-fn a_replica_that_comes_after_the_oplog_was_trimmed_is_too_stale_and_exits_8() {
+fn a_replica_that_comes_after_the_oplog_was_trimmed_is_copied_and_an_old_one_is_too_stale() {
     let folder =
         Folder::with(&embedded_config(&["db2"], "[oplog]\nkeep = \"1s\"\n[sync]\npoll_interval = \"100ms\"\n"));
-    folder.run(&["load", "--count", "100"]).expect_code(0);
+    folder.run(&["load", "--count", "50"]).expect_code(0);
+    folder.run(&["run", "--once"]).expect_code(0);
+    // A backup of the replica.
+    let copied = Command::new("cp").args(["-r", "data/db2", "data/old"]).current_dir(folder.path()).status().unwrap();
+    assert!(copied.success());
+    folder.run(&["load", "--count", "50", "--ns", "db1.more"]).expect_code(0);
     let running = folder.start(&["run", "--log-format", "text"]);
     folder.wait_for_log("trimmed the oplog");
     running.signal("-INT");
     running.wait().expect_code(0);
-    folder.write("late.toml", &embedded_config(&["db2", "late"], ""));
+    folder.write("late.toml", &embedded_config(&["db2", "late", "old"], ""));
     let args = |command: &'static str| [command, "-c", "late.toml"];
-    folder.run(&["run", "-c", "late.toml", "--once"]).expect_code(8).says(&["too stale", "sync the replica anew"]);
-    folder.run(&args("status")).expect_code(8).shows(&["late\ttoo_stale", "db2\tcaught_up"]);
-    folder.run(&args("check")).expect_code(8).shows(&["✗ late replica", "too stale"]);
+    let remedy = "oplogsync resync old --confirm old";
+    folder.run(&["run", "-c", "late.toml", "--once"]).expect_code(8).says(&["old cannot follow", "too stale", remedy]);
+    let status = folder.run(&args("status")).expect_code(8);
+    status.shows(&["old\ttoo_stale", remedy, "late\tcaught_up", "db2\tcaught_up"]);
+    folder.run(&args("check")).expect_code(8).shows(&["✗ old replica", "too stale", remedy]);
+    folder.run(&["resync", "-c", "late.toml", "old", "--confirm", "old"]).expect_code(0);
+    folder.run(&args("verify")).expect_code(0).shows(&["✓ late", "✓ old"]);
 }
 
 #[test]

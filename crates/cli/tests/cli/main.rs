@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::format_push_string)]
 
+#[cfg(feature = "mongo")]
+mod application;
 mod bad_input;
 mod configuration;
 #[cfg(feature = "mongo")]
@@ -16,4 +18,9 @@ mod secrets;
 mod servers;
 mod sim;
 #[cfg(feature = "mongo")]
+mod streams;
+#[cfg(feature = "mongo")]
 mod survival;
+#[cfg(feature = "mongo")]
+mod unreplicable;
+mod verify;

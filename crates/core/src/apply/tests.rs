@@ -122,7 +122,7 @@ proptest! {
                     }
                     None => folded.remove(&key),
                 };
-                prop_assert_eq!(Existence::of(found.as_ref()), change.before);
+                prop_assert_eq!(Some(Existence::of(found.as_ref())), change.before);
             }
             applied += batch.entries().len();
             prop_assert_eq!(&folded, &fold(&entries[..applied]));

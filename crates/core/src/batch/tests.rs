@@ -125,7 +125,10 @@ fn changes_are_folded_to_one_per_document_in_the_order_of_ids() {
     let mut chain = Chain::new(log_id(1));
     chain.insert(&orders, only_id(1)).update(&items, only_id("b")).insert(&items, only_id(2)).delete(&items, id("b"));
     chain.update(&items, rawdoc! { "_id": 2, "a": 1 }).noops(1);
-    let change = |ns: &Namespace, id: DocId, before, after, index| Change { ns: ns.clone(), id, before, after, index };
+    let change = |ns: &Namespace, id: DocId, before, after, index| {
+        let (ns, before, patches) = (ns.clone(), Some(before), Vec::new());
+        Change { ns, id, before, after, patches, index }
+    };
     let changed = Document::new(rawdoc! { "_id": 2, "a": 1 }).unwrap();
     let expected = [
         change(&items, id(2), Existence::Absent, Some(changed), 5),

@@ -32,7 +32,7 @@ fn only_a_new_term_raises_the_term() {
 
 #[test]
 fn kinds_have_distinct_codes_and_others_are_unknown() {
-    let kinds = [Kind::Insert, Kind::Update, Kind::Delete, Kind::Noop, Kind::NewTerm];
+    let kinds = [Kind::Insert, Kind::Update, Kind::Patch, Kind::Delete, Kind::Command, Kind::Noop, Kind::NewTerm];
     assert_eq!(kinds.map(|kind| Kind::from_code(kind.code())), kinds.map(Some));
     let known = (0..=u8::MAX).filter(|code| Kind::from_code(*code).is_some()).count();
     assert_eq!(known, kinds.len());

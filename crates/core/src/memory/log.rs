@@ -21,8 +21,9 @@ pub(super) struct MemoryLog {
 }
 
 impl MemoryLog {
-    pub(super) fn new(log: LogId) -> Self {
-        Self { log, floor: Entry::origin(log), entries: BTreeMap::new() }
+    /// An empty log whose first entry is the one that follows `floor`.
+    pub(super) fn new(log: LogId, floor: Anchor) -> Self {
+        Self { log, floor, entries: BTreeMap::new() }
     }
 
     pub(super) fn ends(&self) -> LogEnds {

@@ -3,18 +3,19 @@
 use std::{collections::VecDeque, future::Future, sync::Arc};
 
 use super::{
-    Desk, Job, PrimaryError, WriteError,
+    Desk, Job, PrimaryError, Task, WriteError,
+    command::{Refusal, try_command},
     current::{find_repeated, read_current, trimmed_up_to},
     group::{Group, Planned},
     seat::Seat,
 };
 use crate::{
     batch::Batch,
-    documents::Documents,
     host::Host,
-    lease::Leases,
+    initial_sync::SyncTarget,
     log::{Appended, Log},
     planted::{Bug, is_planted},
+    replicator::ReplicateError,
     retry::{Decision, backoff, decide_store},
     store_error::StoreError,
     write::Written,
@@ -34,7 +35,7 @@ pub(super) struct Committer<S> {
     group: Option<Group>,
 }
 
-impl<S: Log + Documents + Leases + Clone> Committer<S> {
+impl<S: Log + SyncTarget + Clone> Committer<S> {
     pub(super) async fn open<H: Host>(desk: &Desk<S, H>) -> Result<Self, PrimaryError> {
         Ok(Self { seat: Some(Seat::take(desk).await?), taken: VecDeque::new(), group: None })
     }
@@ -97,6 +98,21 @@ impl<S: Log + Documents + Leases + Clone> Committer<S> {
             } else if job.sealed_at > 0 && job.sealed_at <= trimmed {
                 let (node, index) = (desk.options.node.clone(), job.sealed_at);
                 job.answer_unknown(&Arc::new(PrimaryError::Trimmed { node, index }));
+            } else if let Task::Command(action) = &job.task {
+                // It begins a group and ends it: what is behind it depends on what it makes of documents.
+                if !group.is_empty() {
+                    self.taken.push_front(job);
+                    break;
+                }
+                match try_command(&desk.store, action, desk.owner).await {
+                    Ok(()) => group.plan(job, seat, &desk.host, &mut documents),
+                    Err(Refusal::Wrong(error)) => job.answer(Err(error.into())),
+                    Err(Refusal::Failed(error)) => {
+                        self.taken.push_front(job);
+                        return Err(error.into());
+                    }
+                }
+                break;
             } else {
                 group.plan(job, seat, &desk.host, &mut documents);
             }
@@ -152,7 +168,7 @@ impl<S: Log + Documents + Leases + Clone> Committer<S> {
             let batches = batches.map_err(|source| PrimaryError::Defect { node: desk.options.node.clone(), source })?;
             // A failure need not be told: rolling forward applies the same entries, so it meets
             // again what lasts, and tells it, and mends what passes.
-            if apply_all(seat, &batches).await.is_ok() {
+            if apply_all(seat, batches).await.is_ok() {
                 return Ok(());
             }
         }
@@ -216,7 +232,7 @@ impl<S, H> Desk<S, H> {
         queue.retain(|job| !job.reply.is_closed());
         let mut bytes = 0_usize;
         let fits = |job: &Job| {
-            bytes = bytes.saturating_add(job.write.bytes());
+            bytes = bytes.saturating_add(job.task.bytes());
             bytes <= limits.bytes_max
         };
         let count = queue.iter().take(limits.entries_max).map(fits).take_while(|fits| *fits).count();
@@ -255,13 +271,11 @@ async fn retry<H: Host, S, T, F: Future<Output = Result<T, StoreError>>>(
     }
 }
 
-async fn apply_all<S: Log + Documents + Leases + Clone>(
-    seat: &mut Seat<S>,
-    batches: &[Batch],
-) -> Result<(), StoreError> {
+async fn apply_all<S: Log + SyncTarget + Clone>(seat: &mut Seat<S>, batches: Vec<Batch>) -> Result<(), ReplicateError> {
     for batch in batches {
+        let last = batch.last();
         seat.applier.apply(batch).await?;
-        seat.head = batch.last();
+        seat.head = last;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::{Job, evaluate::named_id};
+use super::{Job, Task, evaluate::named_id};
 use crate::{
     doc_id::DocId,
     document::Document,
@@ -30,9 +30,8 @@ pub(super) async fn find_repeated<S: Log>(
             && let Some(entry) = store.read(position.index, Limits { entries_max: 1, bytes_max: 1 }).await?.first()
             // Once it is trimmed away, another one comes first.
             && entry.op_id() == job.op_id
-            && let Some(id) = entry.operation().doc_id()
         {
-            let entry = Some((entry.position(), entry.optime()));
+            let (id, entry) = (entry.operation().doc_id(), Some((entry.position(), entry.optime())));
             repeated.insert(job.op_id, Written { id, outcome: Outcome::Repeated, op_id: job.op_id, entry });
         }
     }
@@ -52,8 +51,10 @@ pub(super) async fn trimmed_up_to<S: Log>(store: &S, jobs: &VecDeque<Job>) -> Re
 pub(super) async fn read_current<S: Documents>(store: &S, jobs: &VecDeque<Job>) -> Result<Current, StoreError> {
     let mut wanted: BTreeMap<&Namespace, Vec<DocId>> = BTreeMap::new();
     for job in jobs {
-        if let Some(id) = named_id(&job.write) {
-            wanted.entry(job.write.namespace()).or_default().push(id);
+        if let Task::Write(write) = &job.task
+            && let Some(id) = named_id(write)
+        {
+            wanted.entry(write.namespace()).or_default().push(id);
         }
     }
     let mut current = Current::new();

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use bson::oid::ObjectId;
 
 use super::{
-    Job, WriteError,
+    Job, Task, WriteError,
     current::Current,
     evaluate::{evaluate, named_id},
     seat::Seat,
 };
 use crate::{
     clock::OpTime,
+    command::Command,
     entry::{Entry, Operation},
     host::Host,
     ids::OpId,
@@ -45,6 +46,11 @@ impl Group {
     /// A group of nothing yet.
     pub(super) fn new(after: Anchor) -> Self {
         Self { after, entries: Vec::new(), planned: Vec::new(), bytes: 0, sealed: HashMap::new() }
+    }
+
+    /// Whether nothing was planned yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// Whether what it holds is enough for one append: a small update may leave a large image.
@@ -81,11 +87,17 @@ impl Group {
         documents: &mut Current,
     ) -> Result<Written, WriteError> {
         let now = seat.clock.tick(host.now());
-        let key = named_id(&job.write).map(|id| (job.write.namespace().clone(), id));
-        let current = key.as_ref().and_then(|key| documents.get(key)).and_then(Option::as_ref);
-        let evaluated = evaluate(&job.write, current, new_object_id(now, host.random()), now)?;
-        let mut written = Written { id: evaluated.id, outcome: evaluated.outcome, op_id: job.op_id, entry: None };
-        if let Some(operation) = evaluated.operation {
+        let (id, outcome, operation) = match &job.task {
+            Task::Command(action) => (None, Outcome::Ran, Some(Operation::Command(Command::new(action.clone())))),
+            Task::Write(write) => {
+                let key = named_id(write).map(|id| (write.namespace().clone(), id));
+                let current = key.as_ref().and_then(|key| documents.get(key)).and_then(Option::as_ref);
+                let evaluated = evaluate(write, current, new_object_id(now, host.random()), now)?;
+                (Some(evaluated.id), evaluated.outcome, evaluated.operation)
+            }
+        };
+        let mut written = Written { id, outcome, op_id: job.op_id, entry: None };
+        if let Some(operation) = operation {
             if !seat.term_begun && (self.after.position.index == 0 || !is_planted(Bug::NoNewTerm)) {
                 seat.term_begun = true;
                 self.seal(seat.clock.tick(host.now()), OpId::from_bytes(host.random()), Operation::NewTerm);

@@ -3,12 +3,13 @@
 use crate::{
     applier::Applier,
     clock::HybridClock,
-    documents::Documents,
     entry::Entry,
     feed::{Feed, FeedError, OplogFeed},
+    filter::Filter,
     host::Host,
     ids::LogId,
-    lease::{HeldLease, Lease, LeaseName, Leases},
+    initial_sync::SyncTarget,
+    lease::{HeldLease, Lease, LeaseName},
     log::Log,
     planted::{Bug, is_planted},
     position::Anchor,
@@ -31,7 +32,7 @@ pub(super) struct Seat<S> {
     lease: HeldLease<S>,
 }
 
-impl<S: Log + Documents + Leases + Clone> Seat<S> {
+impl<S: Log + SyncTarget + Clone> Seat<S> {
     /// Takes the leases, creates the log if there is none, and rolls the documents forward.
     pub(super) async fn take<H: Host>(desk: &Desk<S, H>) -> Result<Self, PrimaryError> {
         let Desk { store, host, options, owner, .. } = desk;
@@ -60,12 +61,12 @@ impl<S: Log + Documents + Leases + Clone> Seat<S> {
     }
 }
 
-impl<S: Log + Documents + Leases + Clone, H: Host> Desk<S, H> {
+impl<S: Log + SyncTarget + Clone, H: Host> Desk<S, H> {
     /// Takes the documents' lease, creates the log if there is none, and applies what the
     /// documents have not got yet: a primary is replica 0 of its own log.
     async fn roll_forward(&self, mine: Lease) -> Result<(LogId, Applier<S>), PrimaryError> {
         let Self { store, host, options, .. } = self;
-        let applier = Applier::open(store, &options.node, mine, host, options.lease_term).await;
+        let applier = Applier::open(store, &options.node, mine, host, options.lease_term, &Filter::everything()).await;
         let mut applier = applier.map_err(|source| self.roll_forward_failed(source))?;
         let ends = match (store.log_ends().await?, applier.checkpoint()) {
             (Some(ends), _) => ends,
@@ -85,14 +86,14 @@ impl<S: Log + Documents + Leases + Clone, H: Host> Desk<S, H> {
         loop {
             applier.lease().renew_when_due(&self.host, self.options.lease_term).await?;
             let window = applier.window(self.options.limits, None);
-            let fetched = feed.fetch(applier.checkpoint(), window).await;
+            let fetched = feed.fetch(applier.checkpoint(), None, window).await;
             let checked = fetched.and_then(|fetch| applier.check_fetch(&fetch).map(|()| fetch));
             let batch = match checked {
                 Ok(fetch) => fetch.batch,
                 Err(error) => return Err(applier.judge(&self.options.node, error.into()).await?),
             };
             match batch {
-                Some(batch) => applier.apply(&batch).await?,
+                Some(batch) => applier.apply(batch).await?,
                 None => return Ok(()),
             };
         }

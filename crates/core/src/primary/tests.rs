@@ -4,7 +4,13 @@ use bson::{RawDocumentBuf, rawdoc};
 
 use super::*;
 use crate::{
-    doc_id::DocId, host::SystemHost, lease::LeaseName, log::Log, memory::MemoryStore, namespace::Namespace,
+    doc_id::DocId,
+    documents::Documents,
+    host::SystemHost,
+    lease::{LeaseName, Leases},
+    log::Log,
+    memory::MemoryStore,
+    namespace::Namespace,
     write::Outcome,
 };
 
@@ -53,7 +59,7 @@ async fn a_write_is_in_the_log_and_in_the_documents_when_it_returns() {
 async fn an_insert_without_an_id_gets_an_object_id() {
     let store = MemoryStore::new("db1");
     let written = open(&store).await.write(insert(rawdoc! { "qty": 5 })).await.unwrap();
-    assert!(matches!(written.id.value(), bson::RawBsonRef::ObjectId(_)), "{written:?}");
+    assert!(matches!(written.id.as_ref().unwrap().value(), bson::RawBsonRef::ObjectId(_)), "{written:?}");
 }
 
 #[tokio::test]

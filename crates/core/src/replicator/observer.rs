@@ -14,6 +14,10 @@ pub struct Step {
     pub applied: Applied,
     /// Where the target stands now.
     pub progress: Progress,
+    /// Whether the target was copied and has not caught up with the copy's end yet: its documents are from
+    /// different moments, and its indexes are not built. It may be at the head all the same, of a source that
+    /// has been quiet since.
+    pub catching_up: bool,
 }
 
 /// Something worth telling about a running [`Replicator`](super::Replicator).
@@ -21,7 +25,7 @@ pub struct Step {
 pub enum Event<'a> {
     /// A batch was applied.
     Applied(&'a Step),
-    /// The target is at the head of the log.
+    /// The target is at the head of the log, and all of it is from that moment.
     CaughtUp(&'a Step),
     /// A step failed in a way that passes; it is tried again after `wait`.
     Retrying {

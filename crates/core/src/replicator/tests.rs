@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     apply::Existence,
     doc_id::DocId,
-    document::Document,
+    documents::Documents,
     feed::OplogFeed,
     host::SystemHost,
     ids::LogId,

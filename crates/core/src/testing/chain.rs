@@ -5,6 +5,8 @@ use bson::RawDocumentBuf;
 use crate::{
     batch::Batch,
     clock::OpTime,
+    command::{Action, Command},
+    diff::Diff,
     doc_id::DocId,
     document::Document,
     entry::{Entry, Operation},
@@ -63,21 +65,43 @@ impl Chain {
 
     /// Seals one more entry, with an operation id that depends on the writer and the index.
     pub fn push(&mut self, operation: Operation) -> &mut Self {
-        let mut op_id = [self.writer; 16];
-        for (byte, part) in op_id.iter_mut().skip(8).zip(self.last.next_index().to_be_bytes()) {
-            *byte = part;
+        self.push_as(self.next_op_id(), operation)
+    }
+
+    /// Seals entries that are one transaction: their optimes are equal.
+    pub fn transaction(&mut self, operations: impl IntoIterator<Item = Operation>) -> &mut Self {
+        let optime = self.next_optime();
+        for operation in operations {
+            self.push_at(optime, self.next_op_id(), operation);
         }
-        self.push_as(OpId::from_bytes(op_id), operation)
+        self
     }
 
     /// Seals one more entry under a given operation id.
     pub fn push_as(&mut self, op_id: OpId, operation: Operation) -> &mut Self {
+        let optime = self.next_optime();
+        self.push_at(optime, op_id, operation)
+    }
+
+    /// The optime of the next entry.
+    pub fn next_optime(&self) -> OpTime {
         let seconds = u32::try_from(self.last.next_index()).unwrap_or(u32::MAX);
-        let optime = OpTime::from_timestamp(1_700_000_000_u32.saturating_add(seconds), 1);
+        OpTime::from_timestamp(1_700_000_000_u32.saturating_add(seconds), 1)
+    }
+
+    fn push_at(&mut self, optime: OpTime, op_id: OpId, operation: Operation) -> &mut Self {
         let entry = Entry::seal(&self.last, optime, op_id, operation);
         self.last = entry.anchor();
         self.open.push(entry);
         self
+    }
+
+    fn next_op_id(&self) -> OpId {
+        let mut op_id = [self.writer; 16];
+        for (byte, part) in op_id.iter_mut().skip(8).zip(self.last.next_index().to_be_bytes()) {
+            *byte = part;
+        }
+        OpId::from_bytes(op_id)
     }
 
     /// Inserts a document.
@@ -94,6 +118,21 @@ impl Chain {
     /// When it is none.
     pub fn update(&mut self, ns: &Namespace, document: RawDocumentBuf) -> &mut Self {
         self.push(Operation::Update { ns: ns.clone(), document: valid(document) })
+    }
+
+    /// Changes a part of a document.
+    ///
+    /// # Panics
+    /// When that is no diff.
+    #[expect(clippy::expect_used, reason = "a test with an impossible diff must fail")]
+    pub fn patch(&mut self, ns: &Namespace, id: DocId, diff: RawDocumentBuf) -> &mut Self {
+        let diff = Diff::new(diff).expect("the test's diff is valid");
+        self.push(Operation::Patch { ns: ns.clone(), id, diff })
+    }
+
+    /// Changes collections or indexes.
+    pub fn command(&mut self, action: Action) -> &mut Self {
+        self.push(Operation::Command(Command::new(action)))
     }
 
     /// Deletes a document.

@@ -1,6 +1,9 @@
 //! [`Faulty`]: any store, made to fail on demand.
 
+mod copy;
 mod plan;
+mod spool;
+mod tally;
 
 use std::{
     future::Future,
@@ -10,13 +13,15 @@ use std::{
 use self::plan::{Order, Plan};
 use crate::{
     batch::Batch,
-    checkpoint::{Checkpoint, Stop},
+    catalog::Collection,
+    checkpoint::{Checkpoint, Resume, Stop},
     digest::NamespaceDigest,
     doc_id::DocId,
     document::Document,
-    documents::{Applied, Documents},
+    documents::{Applied, Documents, Size},
     entry::Entry,
     ids::{LogId, OpId, OwnerId},
+    initial_sync::SyncTarget,
     lease::{Lease, LeaseName, Leases},
     limits::Limits,
     log::{Acknowledgement, Appended, Log, LogEnds},
@@ -26,7 +31,10 @@ use crate::{
     testing::manual_host::let_others_run,
 };
 
-pub use self::plan::{Action, Call, Hold};
+pub use self::{
+    plan::{Action, Call, Hold},
+    tally::Tally,
+};
 
 /// A store between whose callers and whose data faults happen: planned ones, first in first out
 /// per [`Call`]; random ones from a seed; or its death. Without any it is the store inside.
@@ -37,12 +45,13 @@ pub struct Faulty<S> {
     inner: S,
     node: Arc<str>,
     plan: Arc<Mutex<Plan>>,
+    tally: Arc<Mutex<Tally>>,
 }
 
 impl<S> Faulty<S> {
     /// Wraps a store; the faults name `node`.
     pub fn new(inner: S, node: &str) -> Self {
-        Self { inner, node: node.into(), plan: Arc::default() }
+        Self { inner, node: node.into(), plan: Arc::default(), tally: Arc::default() }
     }
 
     /// The store inside, to look at it without faults.
@@ -63,15 +72,15 @@ impl<S> Faulty<S> {
         hold
     }
 
-    /// From now on one call in `one_in` fails: half of them before anything is done, half of
-    /// them after; and each call lets others run before it is done and after. The same seed and the
-    /// same calls make the same faults. Zero ends it.
+    /// From now on one call in `one_in` fails: before anything is done, after it, or, where a store may
+    /// be cut off there, in the middle; and each call lets others run before it is done and after. The same
+    /// seed and the same calls make the same faults. Zero ends it.
     pub fn storm(&self, seed: u64, one_in: u64) {
         self.state().storm(seed, one_in);
     }
 
-    /// The store dies after that many more calls: the next one is done or not, as `done` says, its
-    /// reply is lost, and all later ones find nobody, until [`Faulty::revive`].
+    /// The store dies after that many more calls: the next one is done, or not or only in part, as `done`
+    /// says, its reply is lost, and all later ones find nobody, until [`Faulty::revive`].
     pub fn die_after(&self, calls: u64, done: bool) {
         self.state().die_after(calls, done);
     }
@@ -96,6 +105,15 @@ impl<S> Faulty<S> {
         self.state().faults()
     }
 
+    /// What its callers have made it do: a test in which that never happens proves nothing about it.
+    pub fn tally(&self) -> Tally {
+        *self.counts()
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn state(&self) -> MutexGuard<'_, Plan> {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -106,15 +124,25 @@ impl<S> Faulty<S> {
 
     /// One call, with the fault that is its turn.
     async fn call<T>(&self, call: Call, done: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        self.call_or_tear(call, done, std::future::ready(Ok(()))).await
+    }
+
+    /// The same for a call that may be done in part: as `torn` does it.
+    async fn call_or_tear<T>(
+        &self,
+        call: Call,
+        done: impl Future<Output = Result<T, StoreError>>,
+        torn: impl Future<Output = Result<(), StoreError>>,
+    ) -> Result<T, StoreError> {
         let (order, stormy) = {
             let mut plan = self.state();
             (plan.next(call), plan.is_stormy())
         };
         if !stormy {
-            return self.meet(order, call, done).await;
+            return self.meet(order, call, done, torn).await;
         }
         let_others_run().await;
-        let result = self.meet(order, call, done).await;
+        let result = self.meet(order, call, done, torn).await;
         let_others_run().await;
         result
     }
@@ -124,12 +152,17 @@ impl<S> Faulty<S> {
         order: Order,
         call: Call,
         done: impl Future<Output = Result<T, StoreError>>,
+        torn: impl Future<Output = Result<(), StoreError>>,
     ) -> Result<T, StoreError> {
         match order {
             Order::Pass => done.await,
             Order::Refuse(fault) => Err(self.error(call, fault)),
             Order::LoseReply => {
                 done.await?;
+                Err(self.error(call, Fault::Unknown))
+            }
+            Order::Tear => {
+                torn.await?;
                 Err(self.error(call, Fault::Unknown))
             }
             Order::Hold(hold) => {
@@ -174,12 +207,16 @@ impl<S: Log> Log for Faulty<S> {
         self.call(Call::Acknowledge, self.inner.acknowledge(acknowledgement)).await
     }
 
+    async fn appended(&self, index: u64) {
+        self.inner.appended(index).await;
+    }
+
     async fn acknowledgements(&self) -> Result<Vec<Acknowledgement>, StoreError> {
         self.call(Call::Acknowledgements, self.inner.acknowledgements()).await
     }
 }
 
-impl<S: Documents> Documents for Faulty<S> {
+impl<S: SyncTarget> Documents for Faulty<S> {
     async fn get(&self, ns: &Namespace, ids: &[DocId]) -> Result<Vec<Option<Document>>, StoreError> {
         self.call(Call::Get, self.inner.get(ns, ids)).await
     }
@@ -192,6 +229,14 @@ impl<S: Documents> Documents for Faulty<S> {
         self.call(Call::Namespaces, self.inner.namespaces()).await
     }
 
+    async fn collections(&self) -> Result<Vec<Collection>, StoreError> {
+        self.call(Call::Collections, self.inner.collections()).await
+    }
+
+    async fn size(&self, ns: &Namespace) -> Result<Size, StoreError> {
+        self.call(Call::Size, self.inner.size(ns)).await
+    }
+
     async fn digest(&self, ns: &Namespace) -> Result<NamespaceDigest, StoreError> {
         self.call(Call::Digest, self.inner.digest(ns)).await
     }
@@ -200,8 +245,13 @@ impl<S: Documents> Documents for Faulty<S> {
         self.call(Call::Checkpoint, self.inner.checkpoint()).await
     }
 
+    async fn resume(&self) -> Result<Resume, StoreError> {
+        self.call(Call::Resume, self.inner.resume()).await
+    }
+
     async fn apply(&self, batch: &Batch, owner: OwnerId) -> Result<Applied, StoreError> {
-        self.call(Call::Apply, self.inner.apply(batch, owner)).await
+        self.counts().count_batch(batch);
+        self.call_or_tear(Call::Apply, self.inner.apply(batch, owner), self.run_only(batch, owner)).await
     }
 
     async fn unfinished(&self) -> Result<Option<u64>, StoreError> {

@@ -5,6 +5,7 @@
 mod apply;
 mod batch;
 pub mod corpus;
+mod diff;
 mod document;
 mod entry;
 mod fold;
@@ -16,13 +17,14 @@ mod update;
 
 use self::corpus::Target;
 pub use self::{
-    apply::apply_batches, batch::read_batches, document::check_document, entry::decode_entry, fold::fold_batch,
-    id_order::order_ids, namespace::check_namespace, update::evaluate_update,
+    apply::apply_batches, batch::read_batches, diff::apply_diff, document::check_document, entry::decode_entry,
+    fold::fold_batch, id_order::order_ids, namespace::check_namespace, update::evaluate_update,
 };
 
 /// The targets of this crate, with the seeds that their corpus is made of.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "apply_batches", body: apply_batches, seeds: apply::seeds },
+    Target { name: "apply_diff", body: apply_diff, seeds: diff::seeds },
     Target { name: "check_document", body: check_document, seeds: document::seeds },
     Target { name: "check_namespace", body: check_namespace, seeds: namespace::seeds },
     Target { name: "decode_entry", body: decode_entry, seeds: entry::seeds },

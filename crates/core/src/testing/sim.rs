@@ -13,6 +13,7 @@
 
 mod apply;
 mod client;
+mod copy;
 mod executor;
 mod explore;
 mod fault;

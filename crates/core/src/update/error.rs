@@ -66,6 +66,30 @@ impl UpdateError {
         Self::new(53, "InvalidIdField", message)
     }
 
+    pub(crate) fn illegal(message: impl Into<String>) -> Self {
+        Self::new(20, "IllegalOperation", message)
+    }
+
+    pub(crate) fn namespace_not_found(ns: &str) -> Self {
+        Self::new(26, "NamespaceNotFound", format!("there is no collection {ns}"))
+    }
+
+    pub(crate) fn index_not_found(name: &str) -> Self {
+        Self::new(27, "IndexNotFound", format!("there is no index `{name}`"))
+    }
+
+    pub(crate) fn namespace_exists(ns: &str) -> Self {
+        Self::new(48, "NamespaceExists", format!("there is a collection {ns} already"))
+    }
+
+    pub(crate) fn index_conflict(name: &str) -> Self {
+        Self::new(86, "IndexKeySpecsConflict", format!("there is another index called `{name}`"))
+    }
+
+    pub(crate) fn is_view(ns: &str) -> Self {
+        Self::new(166, "CommandNotSupportedOnView", format!("{ns} is a view"))
+    }
+
     pub(crate) fn array_id() -> Self {
         Self::new(54, "NotSingleValueField", "an `_id` cannot be an array")
     }

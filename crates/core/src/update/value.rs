@@ -6,7 +6,7 @@ use bson::spec::ElementType;
 
 use crate::{
     clock::OpTime,
-    element::{Elements, RawValue, RawValueBuf},
+    element::{Elements, RawValue, RawValueBuf, framed},
     sort_key,
 };
 
@@ -137,14 +137,4 @@ fn fields<'a>(bytes: &Cow<'a, [u8]>) -> Vec<(Cow<'a, str>, Value<'a>)> {
             .map(|field| (Cow::Owned(field.name.to_owned()), Value::owned(field.value.kind, field.value.bytes)))
             .collect(),
     }
-}
-
-/// Appends a document or array: its length, what `content` appends, and its end.
-fn framed(out: &mut Vec<u8>, content: impl FnOnce(&mut Vec<u8>)) {
-    let start = out.len();
-    out.extend([0; 4]);
-    content(out);
-    out.push(0);
-    let length = u32::try_from(out.len() - start).unwrap_or(u32::MAX);
-    out.iter_mut().skip(start).zip(length.to_le_bytes()).for_each(|(byte, of_length)| *byte = of_length);
 }

@@ -4,8 +4,10 @@ use bson::{RawDocumentBuf, raw::cstr, rawdoc};
 use oplogsync_core::{
     clock::OpTime,
     codec,
+    diff::Diff,
     document::Document,
     entry::Kind,
+    limits::DOCUMENT_BYTES_MAX,
     namespace::Namespace,
     testing::{
         chain::{Chain, log_id},
@@ -109,5 +111,49 @@ fn a_hostile_document_as_an_update_or_under_one_keeps_within_bounds() {
                 });
             }
         }
+    });
+}
+
+#[test]
+fn a_hostile_document_as_a_diff_or_in_one_keeps_within_bounds() {
+    // The names that a diff changes are in memory too.
+    const APPLIED_KIB_MAX: u64 = 6 * REFUSED_KIB_MAX;
+    alone("decoding::a_hostile_document_as_a_diff_or_in_one_keeps_within_bounds", || {
+        let base = Document::new(rawdoc! { "_id": 1, "a": [], "o": {} }).unwrap();
+        let sections = [cstr!("d"), cstr!("u"), cstr!("i"), cstr!("so"), cstr!("sa")];
+        for hostile in small_documents().into_iter().chain(large_documents()) {
+            let name = hostile.name;
+            let said = within_bounds(&format!("{name} as a diff"), hostile.bytes.len(), REFUSED_KIB_MAX, || {
+                format!("{:?}", Diff::from_bytes(hostile.bytes.clone()).unwrap_err())
+            });
+            assert!(said.len() <= MESSAGE_BYTES_MAX, "{name} makes a message of {} bytes", said.len());
+            let Ok(raw) = RawDocumentBuf::from_bytes(hostile.bytes) else { continue };
+            for section in sections {
+                let mut diff = RawDocumentBuf::new();
+                diff.append(section, raw.clone());
+                let (case, size) = (format!("{name} in {section}"), diff.as_bytes().len());
+                let said = within_bounds(&case, size, APPLIED_KIB_MAX, || {
+                    format!("{:?}", Diff::new(diff).map(|diff| diff.apply(&base)))
+                });
+                assert!(said.len() <= MESSAGE_BYTES_MAX, "{case} makes a message of {} bytes", said.len());
+            }
+        }
+    });
+}
+
+#[test]
+fn few_bytes_of_a_diff_that_ask_for_long_arrays_keep_within_bounds() {
+    alone("decoding::few_bytes_of_a_diff_that_ask_for_long_arrays_keep_within_bounds", || {
+        let mut base = rawdoc! { "_id": 1 };
+        let mut diff = RawDocumentBuf::new();
+        for at in 0..1000 {
+            base.append(bson::raw::CString::try_from(format!("a{at}")).unwrap(), bson::RawArrayBuf::new());
+            let longest = rawdoc! { "a": true, "l": 1_999_999, "u1999998": 1 };
+            diff.append(bson::raw::CString::try_from(format!("sa{at}")).unwrap(), longest);
+        }
+        let (base, diff) = (Document::new(base).unwrap(), Diff::new(diff).unwrap());
+        // As much is written as a document may have, and no more.
+        let written = DOCUMENT_BYTES_MAX;
+        within_bounds("a thousand long arrays", written, REFUSED_KIB_MAX, || diff.apply(&base).unwrap_err());
     });
 }

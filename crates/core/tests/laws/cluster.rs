@@ -12,7 +12,7 @@ use oplogsync_core::{
     entry::Entry,
     feed::OplogFeed,
     ids::OpId,
-    lease::Leases,
+    initial_sync::SyncTarget,
     limits::Limits,
     log::Log,
     memory::MemoryStore,
@@ -26,8 +26,8 @@ use oplogsync_store_sled::SledStore;
 use proptest::prelude::ProptestConfig;
 
 /// What a law needs of a store.
-pub(crate) trait Store: Log + Documents + Leases + Clone + 'static {}
-impl<S: Log + Documents + Leases + Clone + 'static> Store for S {}
+pub(crate) trait Store: Log + SyncTarget + Clone + 'static {}
+impl<S: Log + SyncTarget + Clone + 'static> Store for S {}
 
 pub(crate) type Node<S> = Faulty<S>;
 

@@ -29,11 +29,20 @@ impl StoreBuilder for Memory {
     fn atomic(&self) -> bool {
         true
     }
+
+    fn other_database(&self) -> Option<&str> {
+        Some("warehouse")
+    }
+
+    fn tells(&self) -> bool {
+        true
+    }
 }
 
 #[tokio::test]
 async fn the_reference_store_passes_the_suite() {
     suite::run(&Memory).await;
+    suite::run_spool(&Memory).await;
 }
 
 struct FaultyMemory;
@@ -57,9 +66,18 @@ impl StoreBuilder for FaultyMemory {
     fn atomic(&self) -> bool {
         true
     }
+
+    fn other_database(&self) -> Option<&str> {
+        Some("warehouse")
+    }
+
+    fn tells(&self) -> bool {
+        true
+    }
 }
 
 #[tokio::test]
 async fn a_faulty_store_without_faults_passes_the_suite() {
     suite::run(&FaultyMemory).await;
+    suite::run_spool(&FaultyMemory).await;
 }

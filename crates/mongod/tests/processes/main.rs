@@ -9,6 +9,7 @@ mod parent_death;
 mod replica_set;
 mod server;
 mod shared;
+mod tls;
 
 use bson::{Document, doc};
 use mongodb::{Client, error::Error, options::ClientOptions};

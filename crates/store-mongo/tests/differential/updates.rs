@@ -121,8 +121,14 @@ fn case(random: &mut Random, number: usize) -> Case {
         document.extend(fields(random, 3).into_iter().filter(|(name, _)| name != "_id"));
         document
     });
+    let update = operators_on(random, document.as_ref().unwrap_or(&doc! {}));
+    Case { id, document, update }
+}
+
+/// Some update operators with arguments that fit the document, mostly.
+pub(super) fn operators_on(random: &mut Random, document: &Fields) -> Fields {
     let mut known = HashMap::new();
-    collect_paths("", document.as_ref().unwrap_or(&doc! {}), &mut known);
+    collect_paths("", document, &mut known);
     let mut update = Fields::new();
     for _ in 0..=random.below(2) {
         let operator = *random.pick(OPERATORS);
@@ -134,7 +140,7 @@ fn case(random: &mut Random, number: usize) -> Case {
         }
         update.insert(operator, arguments);
     }
-    Case { id, document, update }
+    update
 }
 
 const OPERATORS: &[&str] = &[

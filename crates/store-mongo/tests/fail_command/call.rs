@@ -25,6 +25,22 @@ pub(super) enum Call {
     Namespaces,
     Checkpoint,
     SetStop,
+    Resume,
+    Collections,
+    Size,
+    Notes,
+    PutNotes,
+    /// Into a part that holds nothing.
+    Copy,
+    /// Into one that may hold something.
+    CopyAgain,
+    BeginAt,
+    Create,
+    CreateIndexes,
+    DropIndexes,
+    Modify,
+    Rename,
+    Drop,
 }
 
 /// What the failing command is to the call.
@@ -32,6 +48,8 @@ pub(super) enum Call {
 pub(super) enum Kind {
     Read,
     Write,
+    /// A read in a transaction.
+    ReadInTransaction,
     /// A read by a call that has written already.
     ReadAfterWrite,
     /// A write command that changes nothing, by a call that reads.
@@ -48,7 +66,7 @@ impl Kind {
     pub(super) fn commands_max(self) -> i32 {
         match self {
             Self::Commit => 20,
-            Self::InTransaction => 4,
+            Self::InTransaction | Self::ReadInTransaction => 4,
             Self::Read | Self::Write | Self::ReadAfterWrite | Self::NoWrite => 1,
         }
     }

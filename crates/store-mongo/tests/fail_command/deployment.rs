@@ -6,9 +6,12 @@ use bson::{Document as BsonDocument, doc, rawdoc};
 use mongodb::Client;
 use oplogsync_core::{
     batch::Batch,
-    checkpoint::Stop,
+    catalog::{CollectionOptions, Index},
+    checkpoint::{Checkpoint, Resume, Stop},
+    command::Action,
     documents::Documents,
     entry::Entry,
+    initial_sync::{Note, Piece, SyncTarget},
     lease::{Lease, LeaseName, Leases},
     limits::Limits,
     log::{Acknowledgement, Appended, Log},
@@ -27,7 +30,10 @@ use super::{
     call::{Call, Kind, TIME_MAX},
     injected::Injected,
 };
-use crate::fixture::{lease, owner, words};
+use crate::{
+    copies::no_note,
+    fixture::{lease, owner, patch, words},
+};
 
 const ALL: Limits = Limits { entries_max: 10_000, bytes_max: usize::MAX };
 /// More than the first batch of a cursor holds.
@@ -100,6 +106,10 @@ impl Deployment {
         self.prepare(cell.call).await;
         let mut data = cell.injected.data(request_ms + BLOCK_MORE_MS);
         data.extend(doc! { "failCommands": [cell.command], "appName": FAILING });
+        if cell.kind == Kind::ReadInTransaction {
+            // With a new session a server looks for its last transaction, by the same command.
+            data.insert("namespace", "cells.items");
+        }
         let before = self.fail(doc! { "skip": cell.skip }, data).await;
         let started = Instant::now();
         let result = self.call(&store, cell.call).await;
@@ -127,6 +137,7 @@ impl Deployment {
                 let document = rawdoc! { "_id": 0, "number": number };
                 let inserted = format!("cell {number}");
                 self.followed.update(&items, document).insert(&items, only_id(inserted)).delete(&items, id(1));
+                patch(&mut self.followed, id(2), rawdoc! { "u": { "number": number } });
                 // The next one finds it again.
                 self.batch = Some(self.followed.take_batch());
             }
@@ -171,6 +182,43 @@ impl Deployment {
             Call::Namespaces => store.namespaces().await.map(drop),
             Call::Checkpoint => store.checkpoint().await.map(drop),
             Call::SetStop => store.set_stop(&self.stop()).await,
+            Call::Resume => store.resume().await.map(drop),
+            Call::Collections => store.collections().await.map(drop),
+            Call::Size => store.size(&items).await.map(drop),
+            Call::Notes => store.notes().await.map(drop),
+            Call::PutNotes => store.put_notes(&[self.note(), no_note("nowhere")], owner()).await,
+            Call::Copy => store.copy(&self.piece(true), &self.note(), owner()).await,
+            Call::CopyAgain => store.copy(&self.piece(false), &self.note(), owner()).await,
+            // It stands where it stood.
+            Call::BeginAt => {
+                let checkpoint = Checkpoint { log: self.followed.log(), anchor: self.followed.last() };
+                store.begin_at(checkpoint, &Resume::default(), &[self.note()], owner()).await
+            }
+            Call::Create | Call::CreateIndexes | Call::DropIndexes | Call::Modify | Call::Rename | Call::Drop => {
+                store.run(&self.action(call), owner()).await
+            }
+        }
+    }
+
+    fn note(&self) -> Note {
+        Note { name: "cell".to_owned(), document: Some(rawdoc! { "number": self.count }) }
+    }
+
+    fn piece(&self, is_fresh: bool) -> Piece {
+        let documents = (0..3).map(|number| valid(rawdoc! { "_id": number, "of": self.count })).collect();
+        Piece { ns: namespace(&format!("copy{}", self.count)), after: None, until: None, documents, is_fresh }
+    }
+
+    fn action(&self, call: Call) -> Action {
+        let (ns, made) = (namespace("others"), namespace(&format!("made{}", self.count)));
+        let index = Index::new(&rawdoc! { "v": 2, "key": { "n": 1 }, "name": "n_1" }).expect("it is an index");
+        match call {
+            Call::Create => Action::Create { ns: made, options: CollectionOptions::default() },
+            Call::CreateIndexes => Action::CreateIndexes { ns, indexes: vec![index] },
+            Call::DropIndexes => Action::DropIndexes { ns, names: vec!["n_1".to_owned()] },
+            Call::Modify => Action::Modify { ns, changes: rawdoc! { "validator": { "number": self.count } } },
+            Call::Rename => Action::Rename { ns: namespace("from"), to: made, drop_target: false },
+            _ => Action::Drop { ns: made },
         }
     }
 
@@ -214,6 +262,20 @@ impl Deployment {
                 assert_eq!(store.create_log(log_id(4)).await.expect("it is there").log, log_id(3));
                 store.client().database(&format!("cell_{}", self.count)).drop().await.unwrap();
             }
+            Call::PutNotes | Call::BeginAt => {
+                self.call(&self.oracle, cell.call).await.expect("they are written");
+                assert_eq!(self.oracle.notes().await.unwrap(), [self.note()], "{cell:?}");
+            }
+            Call::Copy | Call::CopyAgain => {
+                let is_noted = self.oracle.notes().await.unwrap() == [self.note()];
+                let (ns, expected) = (self.piece(false).ns, self.piece(false).documents);
+                let found = self.oracle.scan(&ns, None, ALL).await.unwrap();
+                assert!(!undone || found.is_empty(), "{cell:?}: it was said that nothing was copied");
+                assert!(!is_noted || found == expected, "{cell:?}: the note is never before the documents");
+                self.call(&self.oracle, Call::CopyAgain).await.expect("it is copied");
+                assert_eq!(self.oracle.scan(&ns, None, ALL).await.unwrap(), expected, "{cell:?}");
+                assert_eq!(self.oracle.notes().await.unwrap(), [self.note()], "{cell:?}");
+            }
             _ => self.call(&self.oracle, cell.call).await.expect("it can be read again"),
         }
     }
@@ -239,12 +301,13 @@ impl Deployment {
             }
             checkpoint = self.oracle.checkpoint().await.unwrap();
         }
-        let ids = [id(0), id(format!("cell {}", self.count)), id(1)];
+        let ids = [id(0), id(format!("cell {}", self.count)), id(1), id(2)];
         let found = self.oracle.get(&namespace("items"), &ids).await.unwrap();
         let expected = [
             Some(valid(rawdoc! { "_id": 0, "number": self.count })),
             Some(valid(only_id(format!("cell {}", self.count)))),
             None,
+            Some(valid(rawdoc! { "_id": 2, "number": self.count })),
         ];
         assert_eq!(found, expected);
         assert_eq!(self.oracle.unfinished().await.unwrap(), None);

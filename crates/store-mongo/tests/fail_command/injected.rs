@@ -72,7 +72,7 @@ impl Injected {
     /// What the caller is told.
     pub(super) fn expected(self, kind: Kind) -> Fault {
         let passing = match kind {
-            Kind::Read | Kind::NoWrite | Kind::InTransaction => Fault::Unavailable,
+            Kind::Read | Kind::NoWrite | Kind::InTransaction | Kind::ReadInTransaction => Fault::Unavailable,
             Kind::Write | Kind::ReadAfterWrite | Kind::Commit => Fault::Unknown,
         };
         match (self, kind) {

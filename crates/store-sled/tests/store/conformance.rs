@@ -30,6 +30,14 @@ impl StoreBuilder for InFolder {
     fn atomic(&self) -> bool {
         true
     }
+
+    fn other_database(&self) -> Option<&str> {
+        Some("warehouse")
+    }
+
+    fn tells(&self) -> bool {
+        true
+    }
 }
 
 struct InMemory;
@@ -53,14 +61,24 @@ impl StoreBuilder for InMemory {
     fn atomic(&self) -> bool {
         true
     }
+
+    fn other_database(&self) -> Option<&str> {
+        Some("warehouse")
+    }
+
+    fn tells(&self) -> bool {
+        true
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_in_a_folder_keeps_the_contracts() {
     suite::run(&InFolder).await;
+    suite::run_spool(&InFolder).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_in_memory_keeps_the_contracts() {
     suite::run(&InMemory).await;
+    suite::run_spool(&InMemory).await;
 }

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | append | `Append`: the engine takes the entries |
 //! | journal acknowledgement | `Sync`, and `Mark` that remembers it; before it `Flush` |
-//! | apply, checkpoint | `Apply`: documents, digests and checkpoint are one batch |
+//! | apply, checkpoint | `Apply`: documents, collections, digests and checkpoint are one batch; behind it `Sweep` |
 //! | flush | `Flush` |
 //! | floor | `Floor`; the sync after it comes before the first `Truncate` |
 //! | truncate | `Truncate` |

@@ -68,6 +68,7 @@ fn apply_to(model: &mut Model, operation: &Operation) {
             model.remove(&key(id.clone()));
         }
         Operation::Noop | Operation::NewTerm => {}
+        Operation::Patch { .. } | Operation::Command(_) => panic!("this history has full images only"),
     }
 }
 

@@ -180,7 +180,7 @@ async fn nothing_acknowledged_is_lost_by_a_kill() {
         let numbers = env::var(NUMBERS).unwrap();
         let mut numbers = numbers.split(' ').map(|number| number.parse().unwrap());
         let first = numbers.next().unwrap();
-        return child::work(Path::new(&folder), first, numbers.collect()).await;
+        return Box::pin(child::work(Path::new(&folder), first, numbers.collect())).await;
     }
     let cycles = env::var(CYCLES).map_or(CYCLES_DEFAULT, |text| text.parse().unwrap());
     let nanos = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos();

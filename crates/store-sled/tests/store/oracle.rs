@@ -1,5 +1,7 @@
 //! [`Oracle`]: knows which writes were acknowledged, and what two nodes must hold.
 
+mod fold;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use oplogsync_core::{
@@ -9,7 +11,7 @@ use oplogsync_core::{
     doc_id::DocId,
     document::Document,
     documents::Documents,
-    entry::{Entry, Operation},
+    entry::Entry,
     ids::{LogId, OpId},
     log::{Acknowledgement, Log},
     namespace::Namespace,
@@ -17,6 +19,7 @@ use oplogsync_core::{
 };
 use oplogsync_store_sled::SledStore;
 
+use self::fold::Fold;
 use crate::history::{self, ALL};
 
 /// The name under which an oracle asks a log to keep the entries that it has not folded yet.
@@ -30,9 +33,9 @@ pub(crate) type Contents = BTreeMap<(Namespace, DocId), Document>;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Oracle {
     log: Option<LogId>,
-    /// What is folded into `contents`.
+    /// Up to where `folded` has come.
     base: Option<Anchor>,
-    contents: Contents,
+    folded: Fold,
     /// The entries after `base`.
     entries: VecDeque<Entry>,
     places: HashMap<OpId, u64>,
@@ -121,7 +124,7 @@ impl Oracle {
     fn fold(&mut self, until: u64) {
         let done = self.entries.partition_point(|entry| entry.position().index <= until);
         for entry in self.entries.drain(..done) {
-            apply(&mut self.contents, entry.operation());
+            self.folded.apply(entry.operation());
             self.base = Some(entry.anchor());
         }
     }
@@ -154,13 +157,18 @@ impl Oracle {
         assert!(index >= self.checkpoints[node], "the checkpoint went back from {} to {index}", self.checkpoints[node]);
         self.checkpoints[node] = index;
         let mut last = self.base;
-        let mut expected = self.contents.clone();
+        let mut fold = self.folded.clone();
         for entry in self.entries.iter().take_while(|entry| entry.position().index <= index) {
-            apply(&mut expected, entry.operation());
+            fold.apply(entry.operation());
             last = Some(entry.anchor());
         }
         if let Some(Checkpoint { log, anchor }) = checkpoint {
             assert_eq!((Some(log), Some(anchor)), (self.log, last), "the checkpoint names an entry of the log");
+        }
+        let Fold { contents: expected, collections } = fold;
+        // A primary tries a command before it logs it.
+        if node > 0 {
+            assert_eq!(store.collections().await.unwrap(), collections.into_values().collect::<Vec<_>>());
         }
         let mut digests: BTreeMap<Namespace, NamespaceDigest> = BTreeMap::new();
         for ((ns, _), document) in &expected {
@@ -184,14 +192,4 @@ pub(crate) async fn contents(store: &SledStore) -> Contents {
         }
     }
     found
-}
-
-fn apply(contents: &mut Contents, operation: &Operation) {
-    match operation {
-        Operation::Insert { ns, document } | Operation::Update { ns, document } => {
-            contents.insert((ns.clone(), document.id()), document.clone());
-        }
-        Operation::Delete { ns, id } => drop(contents.remove(&(ns.clone(), id.clone()))),
-        Operation::Noop | Operation::NewTerm => {}
-    }
 }

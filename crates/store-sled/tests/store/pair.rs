@@ -18,7 +18,7 @@ use oplogsync_core::{
 };
 use oplogsync_store_sled::{Options, SledStore, Watch};
 
-use crate::writes::{op_id, write};
+use crate::writes;
 
 const BATCH: Limits = Limits { entries_max: 3, bytes_max: 64 * 1024 };
 
@@ -93,9 +93,9 @@ impl Pair {
         Ok(Self { source, target, primary, replicator, host: host.clone() })
     }
 
-    /// Writes the write with a number, which may have been tried before.
+    /// Makes the write or the command with a number, which may have been tried before.
     pub(crate) async fn write(&self, number: u64) -> Result<Option<Written>, WriteError> {
-        match self.primary.write_once(op_id(number), write(number)).await {
+        match writes::make(&self.primary, number).await {
             Ok(written) => Ok(Some(written)),
             // It is an answer, and nothing is written.
             Err(WriteError::Refused(_)) => Ok(None),

@@ -5,6 +5,7 @@ use std::{path::Path, thread, time::Duration};
 /// The keys of single records; see the module `key` of the crate.
 pub(crate) const FORMAT_KEY: &[u8] = &[0x00];
 pub(crate) const LOG_KEY: &[u8] = &[0x10];
+pub(crate) const CAPTURED_KEY: &[u8] = &[0x14];
 pub(crate) const CHECKPOINT_KEY: &[u8] = &[0x20];
 pub(crate) const COMMITS_KEY: &[u8] = &[0x01];
 pub(crate) const STOP_KEY: &[u8] = &[0x21];

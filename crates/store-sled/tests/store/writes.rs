@@ -1,15 +1,20 @@
-//! Mixed writes that a number determines, so that another process can make the same one again.
+//! Mixed writes and commands that a number determines, so that another process can make the same one again.
 
 use bson::rawdoc;
 use oplogsync_core::{
+    catalog::{CollectionOptions, Index},
+    command::Action,
+    host::Host,
     ids::OpId,
     namespace::Namespace,
+    primary::{Primary, WriteError},
     testing::{
         documents::{id, namespace},
         random::Random,
     },
-    write::Write,
+    write::{Write, Written},
 };
+use oplogsync_store_sled::SledStore;
 
 /// Few enough documents that most writes meet one that is there.
 const IDS: u64 = 40;
@@ -17,6 +22,34 @@ const IDS: u64 = 40;
 /// The operation that a number names.
 pub(crate) fn op_id(number: u64) -> OpId {
     OpId::from_bytes((u128::from(number) << 64 | 0x5EED).to_be_bytes())
+}
+
+/// Makes the write or the command with a number, which may have been tried before.
+pub(crate) async fn make<H: Host>(primary: &Primary<SledStore, H>, number: u64) -> Result<Written, WriteError> {
+    match command(number) {
+        Some(action) => primary.run_once(op_id(number), action).await,
+        None => primary.write_once(op_id(number), write(number)).await,
+    }
+}
+
+/// The command with a number, if it is not that of a write. Many are refused, for there is nothing that they
+/// could be about.
+fn command(number: u64) -> Option<Action> {
+    let mut random = Random::new(!number ^ 5);
+    if random.below(4) > 0 {
+        return None;
+    }
+    let mut name = || namespace(["items", "goods", "orders"][usize::try_from(random.below(3)).unwrap()]);
+    let (ns, to) = (name(), name());
+    let index = rawdoc! { "v": 2, "key": { "by": 1 }, "name": "by_1" };
+    Some(match random.below(8) {
+        0..2 => Action::Drop { ns },
+        2..4 => Action::Rename { ns, to, drop_target: random.below(4) > 0 },
+        4 => Action::Create { ns, options: CollectionOptions::new(&rawdoc! { "validator": { "n": 1 } }).unwrap() },
+        5 => Action::CreateIndexes { ns, indexes: vec![Index::new(&index).unwrap()] },
+        6 => Action::DropIndexes { ns, names: vec!["by_1".to_owned()] },
+        _ => Action::Modify { ns, changes: rawdoc! { "validator": { "by": i64::try_from(number).unwrap() } } },
+    })
 }
 
 /// The write with a number: an insert, a replacement, an update or a delete, in one of two namespaces.

@@ -1,8 +1,9 @@
 //! [`Line`]: the connection between a replica and its primary, which can be cut.
 
 use oplogsync_core::{
-    checkpoint::Checkpoint,
-    feed::{Feed, FeedError, Fetch},
+    checkpoint::{Checkpoint, Token},
+    entry::Entry,
+    feed::{Feed, FeedError, Fetch, Image},
     limits::Limits,
     position::Anchor,
     store_error::{Fault, StoreError},
@@ -32,13 +33,27 @@ impl<F> Line<F> {
 }
 
 impl<F: Feed> Feed for Line<F> {
-    async fn fetch(&self, checkpoint: Option<Checkpoint>, limits: Limits) -> Result<Fetch, FeedError> {
+    async fn fetch(
+        &self,
+        checkpoint: Option<Checkpoint>,
+        token: Option<&Token>,
+        limits: Limits,
+    ) -> Result<Fetch, FeedError> {
         self.check("read the oplog")?;
-        self.feed.fetch(checkpoint, limits).await
+        self.feed.fetch(checkpoint, token, limits).await
     }
 
     async fn acknowledge(&self, replica: &str, at: &Anchor) -> Result<(), FeedError> {
         self.check("note the progress of a replica")?;
         self.feed.acknowledge(replica, at).await
+    }
+
+    async fn changed(&self, _at: &Anchor) {
+        // The demo polls, as the one did that it comes from, so that there is some lag to be seen.
+        std::future::pending::<()>().await;
+    }
+
+    async fn image(&self, entry: &Entry) -> Result<Image, FeedError> {
+        self.feed.image(entry).await
     }
 }

@@ -119,7 +119,7 @@ where
         // A sender that is gone means the same.
         let _ended = stopped.wait_for(|stopped| *stopped).await;
     };
-    Box::pin(replicator.run(stop, &*tracker)).await.map_err(Failure::replicate)?;
+    Box::pin(replicator.run(stop, &*tracker)).await.map_err(|error| Failure::follow(error.into(), ""))?;
     replicator.close().await.map_err(|error| Failure::store(error, crate::config::Role::Replica))
 }
 

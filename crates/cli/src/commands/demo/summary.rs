@@ -32,7 +32,7 @@ pub(super) async fn tell(stage: &Stage, tallies: &[Tally], out: &mut Out) -> Res
     for (node, tally) in stage.nodes().zip(tallies) {
         let held = hold(node).await.map_err(of)?;
         let is_primary = node.name() == stage.primary.name();
-        let report = Box::pin(compare(&stage.primary, node, &SystemHost, options)).await.map_err(of)?;
+        let report = Box::pin(compare(&stage.primary, node, &SystemHost, options.clone())).await.map_err(of)?;
         let equal = report.is_equal();
         all_equal &= equal;
         let mark = match (is_primary, equal) {

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::{
-    lease::LeaseName,
+    entry::Entry,
+    lease::{LeaseName, Leases},
     testing::{
         faulty::{Action, Call, Faulty},
         manual_host::ManualHost,
@@ -72,9 +73,14 @@ async fn a_first_batch_that_takes_long_keeps_the_lease() {
 struct Promises(std::sync::atomic::AtomicU64);
 
 impl Feed for Promises {
-    async fn fetch(&self, _checkpoint: Option<Checkpoint>, _limits: Limits) -> Result<Fetch, FeedError> {
+    async fn fetch(
+        &self,
+        _checkpoint: Option<Checkpoint>,
+        _token: Option<&crate::checkpoint::Token>,
+        _limits: Limits,
+    ) -> Result<Fetch, FeedError> {
         self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let mut head = crate::entry::Entry::origin(LogId::from_bytes([1; 16]));
+        let mut head = Entry::origin(LogId::from_bytes([1; 16]));
         let floor = head;
         head.position.index = 9;
         Ok(Fetch { batch: None, head, floor })
@@ -82,6 +88,14 @@ impl Feed for Promises {
 
     async fn acknowledge(&self, _replica: &str, _at: &Anchor) -> Result<(), FeedError> {
         Ok(())
+    }
+
+    async fn changed(&self, _at: &Anchor) {
+        std::future::pending::<()>().await;
+    }
+
+    async fn image(&self, _entry: &Entry) -> Result<Image, FeedError> {
+        Ok(Image::Unknown)
     }
 }
 

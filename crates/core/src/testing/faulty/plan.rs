@@ -24,14 +24,27 @@ pub enum Call {
     Get,
     Scan,
     Namespaces,
+    Collections,
+    Size,
     Digest,
     Checkpoint,
+    Resume,
     Apply,
     Unfinished,
     Stop,
     SetStop,
     Lease,
     SwapLease,
+    Notes,
+    PutNotes,
+    Wipe,
+    Run,
+    Copy,
+    Mend,
+    BeginAt,
+    Captured,
+    BeginCapture,
+    Capture,
 }
 
 /// What a call meets with.
@@ -43,6 +56,9 @@ pub enum Action {
     Refuse(Fault),
     /// It is done; the call fails with [`Fault::Unknown`].
     LoseReply,
+    /// It is done in part, where a store may be cut off in its middle, else not at all; the call fails with
+    /// [`Fault::Unknown`].
+    Tear,
     /// Only that many of the entries are appended; the call fails with [`Fault::Unknown`].
     /// For [`Call::Append`].
     Cut(usize),
@@ -85,6 +101,7 @@ pub(super) enum Order {
     Pass,
     Refuse(Fault),
     LoseReply,
+    Tear,
     Hold(Hold),
 }
 
@@ -153,7 +170,7 @@ impl Plan {
     pub(super) fn next(&mut self, call: Call) -> Order {
         self.calls += 1;
         let order = self.choose(call);
-        self.faults += u64::from(matches!(order, Order::Refuse(_) | Order::LoseReply));
+        self.faults += u64::from(matches!(order, Order::Refuse(_) | Order::LoseReply | Order::Tear));
         order
     }
 
@@ -165,7 +182,7 @@ impl Plan {
                 return match death.done.take() {
                     Some(true) => Order::LoseReply,
                     // Nobody can tell it from a call that was done.
-                    Some(false) => Order::Refuse(Fault::Unknown),
+                    Some(false) => Order::Tear,
                     None => Order::Refuse(Fault::Unavailable),
                 };
             }
@@ -175,13 +192,15 @@ impl Plan {
             Some(Action::Pass | Action::Cut(_)) => return Order::Pass,
             Some(Action::Refuse(fault)) => return Order::Refuse(fault),
             Some(Action::LoseReply) => return Order::LoseReply,
+            Some(Action::Tear) => return Order::Tear,
             Some(Action::Hold(hold)) => return Order::Hold(hold),
             None => {}
         }
         let Some((random, one_in)) = &mut self.storm else { return Order::Pass };
-        match (random.below(*one_in), random.below(2)) {
+        match (random.below(*one_in), random.below(3)) {
             (0, 0) => Order::Refuse(Fault::Unavailable),
-            (0, _) => Order::LoseReply,
+            (0, 1) => Order::LoseReply,
+            (0, _) => Order::Tear,
             _ => Order::Pass,
         }
     }

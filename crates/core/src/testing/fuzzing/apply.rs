@@ -77,6 +77,7 @@ fn carry_out(model: &mut Model, name: Name, operation: &Operation) -> bool {
         Operation::Insert { document, .. } => model.insert(name, document.as_bytes().to_vec()).is_none(),
         Operation::Update { document, .. } => model.insert(name, document.as_bytes().to_vec()).is_some(),
         Operation::Delete { .. } => model.remove(&name).is_some(),
+        Operation::Patch { .. } | Operation::Command(_) => unreachable!("the script makes none"),
         Operation::Noop | Operation::NewTerm => true,
     }
 }

@@ -44,7 +44,7 @@ pub fn read_batches(bytes: &[u8]) {
             assert_within(batch, limits);
         }
     }
-    let fetched = ready(OplogFeed::new(ReadOnly(log.clone()), "hostile").fetch(checkpoint, limits));
+    let fetched = ready(OplogFeed::new(ReadOnly(log.clone()), "hostile").fetch(checkpoint, None, limits));
     let is_known = after == Entry::origin(log_id(1)) || truth.iter().any(|entry| entry.anchor() == after);
     if is_honest && is_known && checkpoint.is_none_or(|checkpoint| checkpoint.log == log_id(1)) {
         let has_more = after.position.index < log.ends.head.position.index;

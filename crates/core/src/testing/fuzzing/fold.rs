@@ -69,7 +69,13 @@ fn one_by_one(entries: &[Entry], names: &[Option<Name>]) -> Result<BTreeMap<Name
 
 /// The names order as namespaces and ids do.
 fn assert_changes(changes: &[Change], expected: &BTreeMap<Name, Outcome>) {
-    let found: Vec<_> = changes.iter().map(|change| (change.before, change.after.clone(), change.index)).collect();
+    let found: Vec<_> = changes
+        .iter()
+        .map(|change| {
+            let before = change.before.expect("nothing is replayed");
+            (before, change.after.clone(), change.index)
+        })
+        .collect();
     assert_eq!(found, expected.values().cloned().collect::<Vec<_>>());
     assert!(changes.is_sorted_by(|a, b| (&a.ns, &a.id) < (&b.ns, &b.id)));
 }

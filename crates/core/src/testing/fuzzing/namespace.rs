@@ -32,17 +32,19 @@ enum Answer {
 fn expected(text: &str) -> Answer {
     let parts: Vec<&str> = text.split('.').collect();
     let [database, collection @ ..] = parts.as_slice() else { return Answer::Malformed };
-    let ends = [collection.first(), collection.last()];
-    let named = !database.is_empty() && ends.iter().all(|end| end.is_some_and(|end| !end.is_empty()));
-    let database_plain = database.chars().all(|c| !"/\\ \"$*<>:|?\0".contains(c)) && database.len() <= 63;
-    let collection_plain = collection.iter().all(|part| part.chars().all(|c| c != '$' && c != '\0'));
-    if !named || !database_plain || !collection_plain || text.len() > 255 {
+    let database_plain = database.chars().all(|c| !"/\\ \"$\0".contains(c)) && database.len() <= 63;
+    if collection.is_empty() || database.is_empty() || !database_plain {
         return Answer::Malformed;
     }
     let database = database.to_ascii_lowercase();
     let reserved = ["admin", "config", "local", "oplogsync"].contains(&database.as_str());
     if reserved || collection.contains(&"system") || collection.first() == Some(&"oplogsync") {
         return Answer::Forbidden;
+    }
+    let named = collection.first().is_some_and(|first| !first.is_empty());
+    let collection_plain = collection.iter().all(|part| part.chars().all(|c| c != '$' && c != '\0'));
+    if !named || !collection_plain || text.len() > 255 {
+        return Answer::Malformed;
     }
     Answer::Taken
 }
@@ -60,6 +62,9 @@ pub(super) fn seeds() -> Vec<Seed> {
         seed("nul-inside", "shop.or\0ders"),
         seed("dollar-inside", "shop.$cmd"),
         seed("double-dot", "shop..orders"),
+        seed("dot-at-the-end", "shop.orders."),
+        seed("colon-in-the-database", "od:d.orders"),
+        seed("dollar-at-the-servers", "admin.$cmd"),
         seed("system-users", "admin.system.users"),
         seed("server-oplog", "local.oplog.rs"),
         seed("config", "config.chunks"),

@@ -28,7 +28,7 @@ pub fn evaluate_update(bytes: &[u8]) {
 }
 
 /// Splits bytes behind the document that they begin with.
-fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let length = i32::from_le_bytes(*bytes.first_chunk()?);
     bytes.split_at_checked(usize::try_from(length).ok()?)
 }

@@ -26,12 +26,7 @@ type Drifted = Vec<(Change, Option<Document>)>;
 
 impl SimStore {
     pub(super) async fn apply_batch(&self, batch: &Batch, owner: OwnerId) -> Result<Applied, Fault> {
-        let changes = batch.fold().map_err(|found| Fault::Drift {
-            ns: found.ns,
-            id: found.id,
-            needs: found.needs,
-            index: found.position.index,
-        })?;
+        let changes = batch.fold().map_err(|found| Fault::from(&found))?;
         let target = Target { owner, follows: batch_start(batch), ends: batch_end(batch) };
         if self.is_atomic() {
             return self.request(Access::Write, "apply", move |server| server.apply(target, changes.clone())).await;
@@ -70,7 +65,7 @@ impl SimStore {
         let (repeated, others): (Drifted, Drifted) =
             drifted.into_iter().partition(|(change, found)| again && *found == change.after);
         match others.into_iter().min_by_key(|(change, _)| change.index) {
-            Some((change, _)) => Err(drift(&change)),
+            Some((change, found)) => Err(drift(&change, found.as_ref()).unwrap_or(Fault::Defect)),
             None => Ok(Applied { changed: count(changes.len() - repeated.len()), repeated: count(repeated.len()) }),
         }
     }
@@ -159,7 +154,7 @@ impl Server {
             }
             let place = (change.ns.clone(), change.id.clone());
             let found = self.look(|state| state.documents.get(&place).cloned());
-            if Existence::of(found.as_ref()) == change.before {
+            if drift(&change, found.as_ref()).is_none() {
                 self.write(vec![Made::Document(place, change.after)])?;
             } else {
                 drifted.push((change, found));
@@ -180,13 +175,12 @@ impl Server {
 }
 
 fn check_drift(state: &State, changes: &[Change]) -> Result<(), Fault> {
-    let is_drifted =
-        |change: &&Change| Existence::of(state.documents.get(&(change.ns.clone(), change.id.clone()))) != change.before;
-    changes.iter().find(is_drifted).map_or(Ok(()), |change| Err(drift(change)))
+    let found = |change: &Change| state.documents.get(&(change.ns.clone(), change.id.clone()));
+    changes.iter().find_map(|change| drift(change, found(change))).map_or(Ok(()), Err)
 }
 
-fn drift(change: &Change) -> Fault {
-    Fault::Drift { ns: change.ns.clone(), id: change.id.clone(), needs: change.before, index: change.index }
+fn drift(change: &Change, found: Option<&Document>) -> Option<Fault> {
+    change.drift(Existence::of(found))
 }
 
 /// Once something is written, a node that does not answer is no proof that nothing was.

@@ -11,11 +11,12 @@ use super::{
 };
 use crate::{
     batch::Batch,
-    checkpoint::{Checkpoint, Stop},
+    catalog::Collection,
+    checkpoint::{Checkpoint, Resume, Stop},
     digest::NamespaceDigest,
     doc_id::DocId,
     document::Document,
-    documents::{Applied, Documents},
+    documents::{Applied, Documents, Size},
     entry::Entry,
     ids::{LogId, OpId, OwnerId},
     lease::{Lease, LeaseName, Leases},
@@ -75,7 +76,7 @@ impl SimStore {
         self.request(access, doing, serve).await.map_err(|fault| self.error(doing, fault))
     }
 
-    fn error(&self, doing: &'static str, fault: Fault) -> StoreError {
+    pub(super) fn error(&self, doing: &'static str, fault: Fault) -> StoreError {
         StoreError::new(self.node.name(), doing, fault)
     }
 }
@@ -112,6 +113,10 @@ impl Log for SimStore {
         let Acknowledgement { replica, at } = acknowledgement.clone();
         let serve = move |server: Server| server.put(Change::Acknowledge(replica.clone(), at));
         self.call(Access::Write, "remember progress", serve).await
+    }
+
+    async fn appended(&self, _index: u64) {
+        std::future::pending::<()>().await;
     }
 
     async fn acknowledgements(&self) -> Result<Vec<Acknowledgement>, StoreError> {
@@ -159,6 +164,14 @@ impl Documents for SimStore {
         self.call(Access::Read, "list namespaces", serve).await
     }
 
+    async fn collections(&self) -> Result<Vec<Collection>, StoreError> {
+        Ok(self.namespaces().await?.into_iter().map(Collection::plain).collect())
+    }
+
+    async fn size(&self, ns: &Namespace) -> Result<Size, StoreError> {
+        Ok(Size { documents: self.digest(ns).await?.count, bytes: 0 })
+    }
+
     async fn digest(&self, ns: &Namespace) -> Result<NamespaceDigest, StoreError> {
         let mut digest = NamespaceDigest::default();
         for document in self.scan(ns, None, Limits { entries_max: usize::MAX, bytes_max: usize::MAX }).await? {
@@ -169,6 +182,10 @@ impl Documents for SimStore {
 
     async fn checkpoint(&self) -> Result<Option<Checkpoint>, StoreError> {
         self.call(Access::Read, "read its checkpoint", |server| server.view(|state| state.checkpoint)).await
+    }
+
+    async fn resume(&self) -> Result<Resume, StoreError> {
+        Ok(Resume::default())
     }
 
     async fn apply(&self, batch: &Batch, owner: OwnerId) -> Result<Applied, StoreError> {

@@ -107,7 +107,9 @@ impl Oracle {
             (Outcome::Repeated, _)
             | (Outcome::Inserted, Operation::Insert { .. })
             | (Outcome::Updated, Operation::Update { .. })
-            | (Outcome::Deleted, Operation::Delete { .. }) => entry.operation().doc_id().as_ref() == Some(&written.id),
+            | (Outcome::Deleted, Operation::Delete { .. }) => {
+                entry.operation().doc_id().as_ref() == written.id.as_ref()
+            }
             _ => false,
         });
         if !is_there {
@@ -119,8 +121,8 @@ impl Oracle {
 
     /// An answer without an entry was true at some moment since the write was asked for.
     fn check_without_entry(&mut self, written: &Written) {
-        let Some(asked) = self.asked.get(&written.op_id) else { return };
-        let place = (asked.write.namespace().clone(), written.id.clone());
+        let (Some(asked), Some(id)) = (self.asked.get(&written.op_id), &written.id) else { return };
+        let place = (asked.write.namespace().clone(), id.clone());
         let is_true = self.timeline.was(asked.since, self.head(), &place, |document| match written.outcome {
             Outcome::NotFound => document.is_none(),
             Outcome::Unchanged => document.is_some(),

@@ -291,6 +291,7 @@ async fn replicator(sim: Sim, number: usize) {
             limits: some_limits(&sim),
             lease_term: LEASE_TERM,
             poll_interval: Duration::from_millis(100 + below(&sim, 800)),
+            ..ReplicatorOptions::default()
         };
         let feed = OplogFeed::new(source.clone(), Node::SOURCE.name());
         let mut replicator = Replicator::new(node.name(), feed, target.clone(), machine.clone(), options);

@@ -54,7 +54,8 @@ pub(super) fn is_effect(write: &Write, before: Option<&Document>, operation: &Op
                 before.is_some() && !matches!(write, Write::Insert { .. }) && is_image(document)
             }
             Operation::Delete { .. } => before.is_some() && matches!(write, Write::Delete { .. }),
-            Operation::Noop | Operation::NewTerm => false,
+            // No primary that serves the workload makes these.
+            Operation::Patch { .. } | Operation::Command(_) | Operation::Noop | Operation::NewTerm => false,
         }
 }
 
@@ -62,7 +63,11 @@ pub(super) fn is_effect(write: &Write, before: Option<&Document>, operation: &Op
 pub(super) fn after(operation: &Operation) -> Option<Document> {
     match operation {
         Operation::Insert { document, .. } | Operation::Update { document, .. } => Some(document.clone()),
-        Operation::Delete { .. } | Operation::Noop | Operation::NewTerm => None,
+        Operation::Delete { .. }
+        | Operation::Patch { .. }
+        | Operation::Command(_)
+        | Operation::Noop
+        | Operation::NewTerm => None,
     }
 }
 

@@ -4,13 +4,14 @@ use bson::rawdoc;
 
 use super::{
     StoreBuilder, apply,
+    command_checks::collections,
     document_checks::{all, fill, get},
     lease_documents,
 };
 use crate::{
     apply::Existence,
     batch::Batch,
-    checkpoint::{Checkpoint, Stop},
+    checkpoint::{Checkpoint, Resume, Stop},
     documents::{Applied, Documents},
     entry::Entry,
     lease::{Lease, LeaseName, Leases},
@@ -22,26 +23,33 @@ use crate::{
     },
 };
 
-async fn checkpoint(store: &impl Documents) -> Option<Checkpoint> {
+pub(super) async fn checkpoint(store: &impl Documents) -> Option<Checkpoint> {
     store.checkpoint().await.expect("the checkpoint is read")
 }
 
 /// Where the checkpoint is after everything that `chain` has made.
-fn at(chain: &Chain) -> Checkpoint {
+pub(super) fn at(chain: &Chain) -> Checkpoint {
     Checkpoint { log: chain.log(), anchor: chain.last() }
 }
 
-/// The batch is refused with a fault, the node is named, and the checkpoint stays. Where data and
-/// checkpoint are written as one, and where the batch does not follow, the documents stay as well.
-async fn refused<B: StoreBuilder>(builder: &B, store: &B::Store, batch: &Batch) -> Fault {
-    let before = (checkpoint(store).await, all(store, &namespace("items")).await);
+/// The batch is refused with a fault, the node is named, and the checkpoint stays, with what stands
+/// beside it. Where data and checkpoint are written as one, and where the batch does not follow, the
+/// documents and collections stay as well.
+pub(super) async fn refused<B: StoreBuilder>(builder: &B, store: &B::Store, batch: &Batch) -> Fault {
+    let before = (checkpoint(store).await, resume(store).await);
+    let data = (all(store, &namespace("items")).await, collections(store).await);
     let error = apply(store, batch).await.expect_err("the batch is refused");
     assert_eq!(error.node(), builder.node(), "the error names the node");
-    assert_eq!(checkpoint(store).await, before.0, "the checkpoint stays");
+    assert_eq!((checkpoint(store).await, resume(store).await), before, "the checkpoint stays");
     if builder.atomic() || matches!(error.fault(), Fault::CheckpointMoved { .. }) {
-        assert_eq!(all(store, &namespace("items")).await, before.1, "the documents stay");
+        let now = (all(store, &namespace("items")).await, collections(store).await);
+        assert_eq!(now, data, "the documents and collections stay");
     }
     error.fault().clone()
+}
+
+pub(super) async fn resume(store: &impl Documents) -> Resume {
+    store.resume().await.expect("it is read")
 }
 
 pub(super) async fn an_apply_inserts_replaces_and_deletes<B: StoreBuilder>(builder: &B) {

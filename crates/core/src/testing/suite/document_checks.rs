@@ -4,11 +4,11 @@ use bson::{RawDocumentBuf, rawdoc};
 
 use super::{ALL, StoreBuilder, apply};
 use crate::{
-    checkpoint::Stop,
+    checkpoint::{Resume, Stop},
     digest::NamespaceDigest,
     doc_id::DocId,
     document::Document,
-    documents::Documents,
+    documents::{Documents, Size},
     lease::Leases,
     limits::Limits,
     namespace::Namespace,
@@ -46,6 +46,9 @@ pub(super) async fn a_new_store_is_empty<B: StoreBuilder>(builder: &B) {
     assert_eq!(store.stop().await.expect("it is read"), None);
     assert_eq!(store.unfinished().await.expect("it is read"), None);
     assert_eq!(store.namespaces().await.expect("they are read"), []);
+    assert_eq!(store.collections().await.expect("they are read"), []);
+    assert_eq!(store.resume().await.expect("it is read"), Resume::default());
+    assert_eq!(store.size(&ns).await.expect("it is read"), Size::default());
     assert_eq!(store.digest(&ns).await.expect("it is read"), NamespaceDigest::default());
     assert_eq!(all(&store, &ns).await, []);
     assert_eq!(get(&store, &ns, id(1)).await, None);
@@ -146,6 +149,7 @@ pub(super) async fn a_digest_is_that_of_the_documents<B: StoreBuilder>(builder: 
         let mut expected = NamespaceDigest::default();
         all(&store, ns).await.iter().for_each(|document| expected.add(document));
         assert_eq!(store.digest(ns).await.expect("it is read"), expected);
+        assert_eq!(store.size(ns).await.expect("it is read").documents, expected.count);
     }
     chain.delete(&ns, id(2)).delete(&ns, id(3));
     apply(&store, &chain.take_batch()).await.expect("the batch is applied");

@@ -1,9 +1,13 @@
 //! What a [`Log`] owes when it is created, appended to and read.
 
+use std::time::Duration;
+
 use bson::rawdoc;
 
 use super::{ALL, StoreBuilder};
 use crate::{
+    catalog::CollectionOptions,
+    command::Action,
     entry::{Entry, Operation},
     ids::OpId,
     limits::Limits,
@@ -80,14 +84,22 @@ pub(super) async fn appended_entries_are_read_back_as_they_are<B: StoreBuilder>(
     assert_eq!(ends(&store).await.head, chain.last());
 }
 
-pub(super) async fn every_kind_of_entry_survives<B: StoreBuilder>(builder: &B) {
-    let (_guard, store, mut chain) = empty_log(builder).await;
+/// Entries of every kind, with values of every type.
+pub(super) fn every_kind(chain: &mut Chain) -> Vec<Entry> {
     let ns = namespace("items");
     chain.insert(&ns, every_type(1)).update(&ns, rawdoc! { "_id": 1, "a": [1.5] }).noops(1).new_term();
+    chain.patch(&ns, id(1), rawdoc! { "u": { "a": every_type(2) }, "i": { "b": 1 } });
+    chain.command(Action::Create { ns: namespace("orders"), options: CollectionOptions::default() });
+    chain.command(Action::DropDatabase { database: ns.database_name() });
     for id in ids_in_order() {
         chain.delete(&ns, id);
     }
-    let entries = chain.take();
+    chain.take()
+}
+
+pub(super) async fn every_kind_of_entry_survives<B: StoreBuilder>(builder: &B) {
+    let (_guard, store, mut chain) = empty_log(builder).await;
+    let entries = every_kind(&mut chain);
     assert_eq!(append(&store, &entries).await, Appended::All);
     assert_eq!(dense(&store).await, entries);
     // Equal ids of different types are equal, but not the same.
@@ -307,4 +319,43 @@ pub(super) async fn append_without_a_log_names_the_node<B: StoreBuilder>(builder
     let error = store.append(&Chain::new(log_id(1)).noops(1).take()).await.expect_err("there is no log");
     assert_eq!(error.node(), builder.node());
     assert!(error.to_string().contains(builder.node()), "{error}");
+}
+
+/// Waits for entries beyond `index` while `work` is done; it must come to an end.
+pub(super) async fn woken(store: &impl Log, index: u64, work: impl Future<Output = ()>) {
+    let both = async { tokio::join!(store.appended(index), work) };
+    tokio::time::timeout(Duration::from_secs(60), both).await.expect("who waits is woken");
+}
+
+pub(super) async fn an_append_wakes_those_who_wait_for_it<B: StoreBuilder>(builder: &B) {
+    if !builder.tells() {
+        return;
+    }
+    let (_guard, store, mut chain) = empty_log(builder).await;
+    for head in 0..5 {
+        let entries = chain.noops(1).take();
+        woken(&store, head, async { assert_eq!(append(&store, &entries).await, Appended::All) }).await;
+        // They are there already.
+        woken(&store, head, std::future::ready(())).await;
+    }
+    let entries = chain.noops(1).take();
+    let nothing = std::future::ready;
+    let appending = async { assert_eq!(append(&store, &entries).await, Appended::All) };
+    tokio::join!(woken(&store, 5, nothing(())), woken(&store, 5, nothing(())), appending);
+}
+
+pub(super) async fn nobody_is_woken_for_nothing<B: StoreBuilder>(builder: &B) {
+    let (_guard, store, mut chain) = empty_log(builder).await;
+    assert_eq!(append(&store, &chain.noops(2).take()).await, Appended::All);
+    let replica = Acknowledgement { replica: "db2".to_owned(), at: chain.last() };
+    let others = async {
+        for _ in 0..10 {
+            store.acknowledge(&replica).await.expect("it is remembered");
+        }
+    };
+    tokio::select! {
+        biased;
+        () = store.appended(2) => panic!("there is no entry beyond the head"),
+        () = others => {}
+    }
 }

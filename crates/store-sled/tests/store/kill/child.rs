@@ -12,10 +12,7 @@ use oplogsync_core::{
 };
 use oplogsync_store_sled::{Options, SledStore};
 
-use crate::{
-    tell::tell,
-    writes::{op_id, write},
-};
+use crate::{tell::tell, writes};
 
 /// Small batches and frequent polls: many different moments to be killed in.
 const BATCH: Limits = Limits { entries_max: 7, bytes_max: 64 * 1024 };
@@ -58,7 +55,7 @@ async fn keep_writing(primary: &Primary<SledStore, SystemHost>, numbers: &Mutex<
         if is_new {
             tell(format_args!("begun {number}"));
         }
-        match primary.write_once(op_id(number), write(number)).await {
+        match writes::make(primary, number).await {
             Ok(written) => match written.entry {
                 Some((position, _)) => tell(format_args!("answered {number} {}", position.index)),
                 None => tell(format_args!("answered {number}")),

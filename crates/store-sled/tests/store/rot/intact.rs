@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 
 use bson::rawdoc;
 use oplogsync_core::{
-    checkpoint::Checkpoint,
+    catalog::CollectionOptions,
+    command::Action,
     documents::Documents,
-    entry::Entry,
-    log::{Log, LogEnds},
+    initial_sync::{Note, SyncTarget},
+    log::Log,
+    spool::SpoolLog,
     store_error::StoreError,
-    testing::{documents::namespace, manual_host::ManualHost},
+    testing::{chain::owner_id, documents::namespace, manual_host::ManualHost},
     write::Write,
 };
 use oplogsync_store_sled::{Options, SledStore};
@@ -17,8 +19,8 @@ use oplogsync_store_sled::{Options, SledStore};
 use crate::{
     copy::copy,
     history::ALL,
-    oracle::{Contents, contents},
-    pair::{NODES, Run, Workload, unwatched},
+    pair::{NODES, Pair, Run, Workload, unwatched},
+    script::{Script, State, lease, state},
     whole::host,
 };
 
@@ -26,70 +28,49 @@ use crate::{
 pub(super) struct Intact {
     pub(super) name: &'static str,
     pub(super) folder: PathBuf,
-    ends: Option<LogEnds>,
-    entries: Vec<Entry>,
-    checkpoint: Option<Checkpoint>,
-    pub(super) contents: Contents,
+    state: State,
 }
 
 impl Intact {
     async fn read(name: &'static str, folder: PathBuf) -> Self {
         let store = SledStore::open(&folder, "a", Options::default()).unwrap();
-        Self {
-            name,
-            ends: store.log_ends().await.unwrap(),
-            entries: store.read(0, ALL).await.unwrap(),
-            checkpoint: store.checkpoint().await.unwrap(),
-            contents: contents(&store).await,
-            folder,
-        }
+        Self { name, state: state(&store).await, folder }
     }
 
     /// Whether a primary can go on in it.
     pub(super) fn is_primary(&self) -> bool {
-        self.ends.is_some()
+        self.state.ends.is_some() && self.state.captured.is_none()
     }
 
     /// Everything that can be read is what was written, or an error; the first of the errors.
     pub(super) async fn check(&self, store: &SledStore) -> Option<StoreError> {
+        let State { documents, digests, collections, checkpoint, resume, stop, notes, ends, entries, captured } =
+            &self.state;
+        let names: Vec<_> = digests.iter().map(|(ns, _)| ns.clone()).collect();
         let mut first = None;
-        let mut keep = |error| {
-            first.get_or_insert(error);
-        };
-        match store.log_ends().await {
-            Ok(ends) => assert_eq!(ends, self.ends, "the ends of the log"),
-            Err(error) => keep(error),
-        }
-        match store.read(0, ALL).await {
-            Ok(entries) => assert_eq!(entries, self.entries, "the log"),
-            Err(error) => keep(error),
-        }
-        match store.checkpoint().await {
-            Ok(checkpoint) => assert_eq!(checkpoint, self.checkpoint, "the checkpoint"),
-            Err(error) => keep(error),
-        }
-        match store.namespaces().await {
-            Ok(namespaces) => assert!(namespaces.iter().eq(self.namespaces().iter()), "the namespaces"),
-            Err(error) => keep(error),
-        }
-        for ns in self.namespaces() {
-            let expected = self.contents.iter().filter(|((of, _), _)| *of == ns).map(|(_, document)| document);
-            match store.digest(&ns).await {
-                Ok(digest) => assert_eq!(digest.count, expected.clone().count() as u64, "the digest of {ns}"),
-                Err(error) => keep(error),
-            }
-            match store.scan(&ns, None, ALL).await {
-                Ok(documents) => assert!(documents.iter().eq(expected), "the documents of {ns}"),
-                Err(error) => keep(error),
-            }
+        differs(store.log_ends().await, ends, "the ends of the log", &mut first);
+        differs(store.read(0, ALL).await, entries, "the log", &mut first);
+        differs(store.captured().await, captured, "what was captured", &mut first);
+        differs(store.checkpoint().await, checkpoint, "the checkpoint", &mut first);
+        differs(store.resume().await, resume, "what stands beside the checkpoint", &mut first);
+        differs(store.stop().await, stop, "the stop", &mut first);
+        differs(store.notes().await, notes, "the notes", &mut first);
+        differs(store.collections().await, collections, "the collections", &mut first);
+        differs(store.namespaces().await, &names, "the namespaces", &mut first);
+        for (ns, digest) in digests {
+            differs(store.digest(ns).await, digest, "a digest", &mut first);
+            let expected = documents.iter().filter(|((of, _), _)| of == ns).map(|(_, document)| document.clone());
+            differs(store.scan(ns, None, ALL).await, &expected.collect(), "the documents", &mut first);
         }
         first
     }
+}
 
-    fn namespaces(&self) -> Vec<oplogsync_core::namespace::Namespace> {
-        let mut all: Vec<_> = self.contents.keys().map(|(ns, _)| ns.clone()).collect();
-        all.dedup();
-        all
+/// What was read must be what was written; an error is kept if it is the first.
+fn differs<T: PartialEq>(read: Result<T, StoreError>, written: &T, what: &str, first: &mut Option<StoreError>) {
+    match read {
+        Ok(read) => assert!(read == *written, "{what} is read wrong"),
+        Err(error) => drop(first.get_or_insert(error)),
     }
 }
 
@@ -110,20 +91,65 @@ pub(super) async fn all(folder: &Path) -> Vec<Intact> {
             all.push(Intact::read(name, folder.join(node)).await);
         }
     }
-    all.push(killed(&folder.join("killed")).await);
+    all.push(left_behind("the folder of a killed process", &folder.join("killed"), worked).await);
+    for (name, seed) in [("commands, copies and notes", 5), ("other commands, copies and notes", 8)] {
+        all.push(Intact::read(name, scripted(&folder.join(name), seed).await).await);
+    }
+    all.push(left_behind("many collections and notes", &folder.join("records"), records).await);
     all.push(Intact::read("several segments", inserted(&folder.join("segments"), 70, 9000).await).await);
     all.push(Intact::read("a large document", inserted(&folder.join("large"), 1, 600_000).await).await);
     all
 }
 
-/// What a kill leaves: everything was synced, and nothing was closed.
-async fn killed(folder: &Path) -> Intact {
+/// What a kill leaves of what `work` makes in a folder, whose store it returns: everything was synced, and
+/// nothing was closed.
+async fn left_behind<Store>(name: &'static str, folder: &Path, work: impl AsyncFnOnce(&Path) -> Store) -> Intact {
     let (live, left, read) = (folder.join("live"), folder.join("left"), folder.join("read"));
-    let mut run = Run::new(&live, host(), unwatched(), &|_, _| ());
-    run.go(Workload { writes: 60, replicate_every: 10, trim_every: 25, reopen_every: 35 }).await.unwrap();
+    let store = work(&live).await;
     copy(&live.join(NODES[0]), &left);
+    drop(store);
     copy(&left, &read);
-    Intact { folder: left, ..Intact::read("the folder of a killed process", read).await }
+    Intact { folder: left, ..Intact::read(name, read).await }
+}
+
+/// A primary at work.
+async fn worked(folder: &Path) -> Pair {
+    let mut run = Run::new(folder, host(), unwatched(), &|_, _| ());
+    run.go(Workload { writes: 60, replicate_every: 10, trim_every: 25, reopen_every: 35 }).await.unwrap();
+    run.pair.unwrap()
+}
+
+/// Collections and notes in more than one of the engine's segments, which nothing else accounts for.
+async fn records(folder: &Path) -> SledStore {
+    let store = SledStore::open(folder.join(NODES[0]), "a", Options::default()).unwrap();
+    lease(&store).await;
+    let owner = owner_id(1);
+    let note = |number: i32| Note { name: number.to_string(), document: Some(rawdoc! { "text": "x".repeat(1500) }) };
+    for number in 0..10 {
+        let notes: Vec<_> = (number * 50..number * 50 + 50).map(note).collect();
+        store.put_notes(&notes, owner).await.unwrap();
+        for collection in 0..10 {
+            let options = rawdoc! { "validator": { "text": "x".repeat(1500) } };
+            let options = CollectionOptions::new(&options).unwrap();
+            let ns = namespace(&format!("c{number}{collection}"));
+            store.run(&Action::Create { ns, options }, owner).await.unwrap();
+        }
+    }
+    store
+}
+
+/// What calls of every kind leave, opened again now and then.
+async fn scripted(folder: &Path, seed: u64) -> PathBuf {
+    let mut script = Script::new(seed, 20);
+    for _ in 0..4 {
+        let store = SledStore::open(folder, "a", Options::default()).unwrap();
+        lease(&store).await;
+        for _ in 0..60 {
+            let (call, expected) = script.next();
+            assert_eq!(call.make(&store).await.map_err(|error| error.fault().clone()), expected);
+        }
+    }
+    folder.to_owned()
 }
 
 /// Documents of one size: one that the engine keeps in a file of its own, or many that fill several of its segments.

@@ -1,0 +1,314 @@
+//! Reading documents: by their ids, and in the order of their ids.
+
+use std::collections::{HashMap, HashSet};
+
+use bson::{RawArrayBuf, RawBson, RawBsonRef, RawDocument, RawDocumentBuf, raw::cstr, rawdoc};
+use mongodb::ClientSession;
+use oplogsync_core::{
+    digest::NamespaceDigest, doc_id::DocId, document::Document, limits::Limits, namespace::Namespace,
+    store_error::Fault,
+};
+
+use crate::{
+    bulk::{by_id, is_text},
+    entry_document::show_id,
+    error::Failure,
+    query::{Flow, Reading, find_in_transaction, find_with},
+    scope::Place,
+    store::MongoStore,
+};
+
+/// Ids in one query, in number and in bytes.
+const IDS_MAX: usize = 1000;
+const IDS_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Documents in the order of their ids.
+#[derive(Debug)]
+pub(crate) struct Scanned {
+    pub(crate) documents: Vec<Document>,
+    /// Whether there are no more behind them.
+    pub(crate) is_end: bool,
+}
+
+/// A document that the server holds, checked.
+pub(crate) fn checked(raw: &RawDocument, place: &Place) -> Result<Document, Failure> {
+    Document::new(raw.to_owned()).map_err(|source| {
+        let id = raw.get("_id").ok().flatten().map_or_else(|| "missing".to_owned(), show_id);
+        Failure::new(Fault::Incompatible).because(Unusable { place: place.to_string(), id, source })
+    })
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{place} holds a document that cannot be replicated, with the _id {id}")]
+struct Unusable {
+    place: String,
+    id: String,
+    source: oplogsync_core::document::DocumentError,
+}
+
+impl MongoStore {
+    pub(crate) async fn read_by_ids(&self, ns: &Namespace, ids: &[DocId]) -> Result<Vec<Option<Document>>, Failure> {
+        self.read_by_ids_in(ns, ids, None).await
+    }
+
+    /// The same in the transaction of a session, if one is given.
+    pub(crate) async fn read_by_ids_in(
+        &self,
+        ns: &Namespace,
+        ids: &[DocId],
+        session: Option<&mut ClientSession>,
+    ) -> Result<Vec<Option<Document>>, Failure> {
+        let place = self.place(ns)?;
+        if session.is_some() {
+            return self.find_by_ids(&place, ids, session, |filter| find_in_transaction(&place, filter)).await;
+        }
+        self.find_by_ids(&place, ids, None, |filter| self.find_command(&place, filter)).await
+    }
+
+    /// The documents with these ids, in the same order, as a read concern shows them.
+    pub(crate) async fn read_by_ids_at(
+        &self,
+        place: &Place,
+        ids: &[DocId],
+        concern: &RawDocument,
+    ) -> Result<Vec<Option<Document>>, Failure> {
+        self.find_by_ids(place, ids, None, |filter| find_with(place, filter, concern)).await
+    }
+
+    async fn find_by_ids(
+        &self,
+        place: &Place,
+        ids: &[DocId],
+        mut session: Option<&mut ClientSession>,
+        find: impl Fn(RawDocumentBuf) -> RawDocumentBuf,
+    ) -> Result<Vec<Option<Document>>, Failure> {
+        let mut found: HashMap<DocId, Document> = HashMap::with_capacity(ids.len());
+        for filter in filters(ids) {
+            let mut command = find(filter);
+            command.append(cstr!("maxTimeMS"), self.max_time_ms());
+            self.query_in(&place.database, command, session.as_deref_mut(), |raw| {
+                let document = checked(raw, place)?;
+                found.insert(document.id(), document);
+                Ok(Flow::More)
+            })
+            .await?;
+        }
+        // An id may be asked for twice.
+        Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
+    }
+
+    /// Those of the ids that have a document.
+    pub(crate) async fn existing(&self, place: &Place, ids: &[DocId]) -> Result<HashSet<DocId>, Failure> {
+        self.existing_at(place, ids, &self.read_concern()).await
+    }
+
+    /// The same as a read concern shows it.
+    pub(crate) async fn existing_at(
+        &self,
+        place: &Place,
+        ids: &[DocId],
+        concern: &RawDocument,
+    ) -> Result<HashSet<DocId>, Failure> {
+        let mut existing = HashSet::with_capacity(ids.len());
+        for filter in filters(ids) {
+            let mut command = find_with(place, filter, concern);
+            command.append(cstr!("projection"), rawdoc! { "_id": 1 });
+            command.append(cstr!("maxTimeMS"), self.max_time_ms());
+            self.query(&place.database, command, |raw| {
+                existing.insert(checked(raw, place)?.id());
+                Ok(Flow::More)
+            })
+            .await?;
+        }
+        Ok(existing)
+    }
+
+    pub(super) async fn scan_from(
+        &self,
+        ns: &Namespace,
+        after: Option<&DocId>,
+        limits: Limits,
+    ) -> Result<Vec<Document>, Failure> {
+        let place = self.place(ns)?;
+        Ok(self.scan_at(&place, after, limits, &self.read_concern(), &self.reading()).await?.documents)
+    }
+
+    /// The documents behind `after` in the order of their ids, as a read concern shows them.
+    pub(crate) async fn scan_at(
+        &self,
+        place: &Place,
+        after: Option<&DocId>,
+        limits: Limits,
+        concern: &RawDocument,
+        reading: &Reading,
+    ) -> Result<Scanned, Failure> {
+        let scanned = self.scan_index(place, after, limits, concern, reading).await?;
+        // An index with a collation has texts, and only those, in another order.
+        let is_any_text =
+            after.is_some_and(is_text) || scanned.documents.iter().any(|document| is_text(&document.id()));
+        if is_any_text && self.is_collated(place).await? {
+            return self.scan_sorted(place, after, limits, concern, reading).await;
+        }
+        Ok(scanned)
+    }
+
+    /// The same in the order in which the index on `_id` has them.
+    async fn scan_index(
+        &self,
+        place: &Place,
+        after: Option<&DocId>,
+        limits: Limits,
+        concern: &RawDocument,
+        reading: &Reading,
+    ) -> Result<Scanned, Failure> {
+        // Nothing comes after it, and a server takes it for an empty range and an error.
+        if after.is_some_and(|after| matches!(after.value(), RawBsonRef::MaxKey)) {
+            return Ok(Scanned { documents: Vec::new(), is_end: true });
+        }
+        let mut command = find_with(place, rawdoc! {}, concern);
+        command.append(cstr!("hint"), rawdoc! { "_id": 1 });
+        command.append(cstr!("sort"), rawdoc! { "_id": 1 });
+        if let Some(after) = after {
+            // A filter `$gt` would compare within the type of `after` only; a bound of the index does not.
+            command.append(cstr!("min"), after.to_raw_document());
+        }
+        // One more tells whether there are more, and the bound itself comes along if it is still there.
+        let others = 1 + i64::from(after.is_some());
+        let count = i64::try_from(limits.entries_max.max(1)).unwrap_or(i64::MAX).saturating_add(others);
+        command.append(cstr!("limit"), count);
+        command.append(cstr!("batchSize"), count);
+        command.append(cstr!("maxTimeMS"), self.max_time_ms());
+        let (mut documents, mut bytes, mut full) = (Vec::new(), 0, false);
+        self.query_as(reading, &place.database, command, None, |raw| {
+            let document = checked(raw, place)?;
+            // The bound is inclusive.
+            if documents.is_empty() && after.is_some_and(|after| document.id() == *after) {
+                return Ok(Flow::More);
+            }
+            bytes += document.as_bytes().len();
+            full = documents.len() == limits.entries_max.max(1) || (bytes > limits.bytes_max && !documents.is_empty());
+            if full {
+                return Ok(Flow::Enough);
+            }
+            documents.push(document);
+            Ok(Flow::More)
+        })
+        .await?;
+        if after.is_some() && !full {
+            full = !self.scan_the_last(place, limits, concern, reading, &mut documents).await?;
+        }
+        Ok(Scanned { documents, is_end: !full })
+    }
+
+    /// The same in an order that no index has: the server sorts all of them for each page.
+    async fn scan_sorted(
+        &self,
+        place: &Place,
+        after: Option<&DocId>,
+        limits: Limits,
+        concern: &RawDocument,
+        reading: &Reading,
+    ) -> Result<Scanned, Failure> {
+        let filter = match after {
+            // Unlike `$gt` it compares ids of any types.
+            Some(after) => rawdoc! { "$expr": { "$gt": ["$_id", { "$literal": after.value() }] } },
+            None => rawdoc! {},
+        };
+        let mut command = find_with(place, filter, concern);
+        let count = i64::try_from(limits.entries_max.max(1)).unwrap_or(i64::MAX).saturating_add(1);
+        command.append(cstr!("collation"), rawdoc! { "locale": "simple" });
+        command.append(cstr!("sort"), rawdoc! { "_id": 1 });
+        command.append(cstr!("limit"), count);
+        command.append(cstr!("batchSize"), count);
+        command.append(cstr!("allowDiskUse"), true);
+        let (mut documents, mut bytes, mut is_end) = (Vec::new(), 0, true);
+        let take = |raw: &RawDocument| {
+            let document = checked(raw, place)?;
+            bytes += document.as_bytes().len();
+            let is_full = documents.len() == limits.entries_max.max(1) || bytes > limits.bytes_max;
+            if is_full && !documents.is_empty() {
+                is_end = false;
+                return Ok(Flow::Enough);
+            }
+            documents.push(document);
+            Ok(Flow::More)
+        };
+        self.query_as(&reading.patient(), &place.database, command, None, take).await?;
+        Ok(Scanned { documents, is_end })
+    }
+
+    /// Adds the document whose id is `MaxKey`: without an upper bound a scan with a lower one
+    /// ends before it. Whether nothing is left then.
+    async fn scan_the_last(
+        &self,
+        place: &Place,
+        limits: Limits,
+        concern: &RawDocument,
+        reading: &Reading,
+        documents: &mut Vec<Document>,
+    ) -> Result<bool, Failure> {
+        let mut command = find_with(place, rawdoc! { "_id": { "$eq": RawBson::MaxKey } }, concern);
+        command.append(cstr!("maxTimeMS"), self.max_time_ms());
+        let mut last = None;
+        self.query_as(reading, &place.database, command, None, |raw| {
+            last = Some(checked(raw, place)?);
+            Ok(Flow::Enough)
+        })
+        .await?;
+        let Some(last) = last else { return Ok(true) };
+        if documents.last().is_some_and(|document| document.id() == last.id()) {
+            return Ok(true);
+        }
+        let bytes: usize = documents.iter().chain([&last]).map(|document| document.as_bytes().len()).sum();
+        let fits = documents.is_empty() || (documents.len() < limits.entries_max && bytes <= limits.bytes_max);
+        if fits {
+            documents.push(last);
+        }
+        Ok(fits)
+    }
+
+    pub(super) async fn compute_digest(&self, ns: &Namespace) -> Result<NamespaceDigest, Failure> {
+        let place = self.place(ns)?;
+        let mut digest = NamespaceDigest::default();
+        // Without `maxTimeMS`, which would bound the whole scan; each batch has the client's deadline.
+        let command = self.find_command(&place, rawdoc! {});
+        self.query(&place.database, command, |raw| {
+            digest.add(&checked(raw, &place)?);
+            Ok(Flow::More)
+        })
+        .await?;
+        Ok(digest)
+    }
+}
+
+/// The filters that together match the documents with these ids.
+fn filters(ids: &[DocId]) -> Vec<RawDocumentBuf> {
+    let (mut filters, mut open, mut held, mut bytes) = (Vec::new(), RawArrayBuf::new(), 0, 0);
+    for id in ids {
+        if looks_like_an_operator(id) {
+            filters.push(by_id(id));
+            continue;
+        }
+        open.push(id.value());
+        held += 1;
+        bytes += id.key().len();
+        if held == IDS_MAX || bytes >= IDS_BYTES_MAX {
+            filters.push(rawdoc! { "_id": { "$in": std::mem::take(&mut open) } });
+            (held, bytes) = (0, 0);
+        }
+    }
+    if held > 0 {
+        filters.push(rawdoc! { "_id": { "$in": open } });
+    }
+    filters
+}
+
+/// `$in` refuses a document whose first field starts with `$`; `$eq` takes it literally.
+fn looks_like_an_operator(id: &DocId) -> bool {
+    match id.value() {
+        RawBsonRef::Document(document) => {
+            document.iter().next().is_some_and(|field| field.is_ok_and(|(name, _)| name.as_str().starts_with('$')))
+        }
+        _ => false,
+    }
+}

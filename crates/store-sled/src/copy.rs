@@ -1,0 +1,286 @@
+//! Copying documents into a [`SledStore`].
+
+use std::collections::HashSet;
+
+use oplogsync_core::{
+    checkpoint::{Checkpoint, Resume},
+    command::Action,
+    doc_id::DocId,
+    document::Document,
+    ids::OwnerId,
+    initial_sync::{Note, Piece, SyncTarget},
+    lease::LeaseName,
+    namespace::Namespace,
+    store_error::{Fault, StoreError},
+};
+
+use crate::{
+    apply::IsView,
+    contents::Contents,
+    key::Key,
+    keyspace::Keyspace,
+    record::{Unreadable, note_document, unseal},
+    step::Step,
+    store::SledStore,
+    tree::{View, Writer, document},
+    trouble::Trouble,
+};
+
+/// How many documents that are not in a piece are deleted in one step.
+const SURPLUS_STEP: usize = 1000;
+
+/// A piece that no collection can have.
+const NO_PART: &str = "the documents of a piece belong to its part, each once, in the order of their ids";
+
+impl Keyspace {
+    /// See [`SyncTarget::notes`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn notes(&self) -> Result<Vec<Note>, StoreError> {
+        self.read_durable(|| "read the notes".to_owned(), notes)
+    }
+
+    /// See [`SyncTarget::put_notes`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn put_notes(&self, notes: &[Note], owner: OwnerId) -> Result<(), StoreError> {
+        self.write_as(
+            owner,
+            Step::Note,
+            || format!("write {} notes", notes.len()),
+            |writer| {
+                writer.put_notes(notes);
+                Ok(())
+            },
+        )
+    }
+
+    /// See [`SyncTarget::wipe`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn wipe(&self, owner: OwnerId) -> Result<(), StoreError> {
+        let doing = || "wipe everything".to_owned();
+        self.write_as(owner, Step::Wipe, doing, wipe)?;
+        self.sweep_all().map_err(|trouble| trouble.on(self.node(), doing()))
+    }
+
+    /// See [`SyncTarget::run`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn run(&self, action: &Action, owner: OwnerId) -> Result<(), StoreError> {
+        let doing = || format!("run {action:?}");
+        self.write_as(owner, Step::Run, doing, |writer| writer.run(action))?;
+        self.sweep_all().map_err(|trouble| trouble.on(self.node(), doing()))
+    }
+
+    /// See [`SyncTarget::copy`]. What the part holds is looked for in any case: it costs nothing where
+    /// there is nothing.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn copy(&self, piece: &Piece, note: &Note, owner: OwnerId) -> Result<(), StoreError> {
+        let doing = || format!("copy {} documents to {}", piece.documents.len(), piece.ns);
+        if !is_part(piece) {
+            return Err(StoreError::new(self.node(), doing(), Fault::Defect).because(NO_PART));
+        }
+        while !self.write_as(owner, Step::Copy, doing, |writer| writer.copy(piece, note))? {}
+        Ok(())
+    }
+
+    /// See [`SyncTarget::mend`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn mend(
+        &self,
+        ns: &Namespace,
+        id: &DocId,
+        document: Option<&Document>,
+        owner: OwnerId,
+    ) -> Result<(), StoreError> {
+        let doing = || format!("mend {ns} {id}");
+        if document.is_some_and(|document| document.id() != *id) {
+            return Err(StoreError::new(self.node(), doing(), Fault::Defect));
+        }
+        self.write_as(owner, Step::Copy, doing, |writer| writer.mend(ns, id, document))
+    }
+
+    /// See [`SyncTarget::begin_at`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn begin_at(
+        &self,
+        checkpoint: &Checkpoint,
+        resume: &Resume,
+        notes: &[Note],
+        owner: OwnerId,
+    ) -> Result<(), StoreError> {
+        let doing = || format!("set the checkpoint to {}", checkpoint.anchor.position);
+        self.write_as(owner, Step::BeginAt, doing, |writer| {
+            writer.put_notes(notes);
+            writer.put_checkpoint(checkpoint, resume)
+        })
+    }
+
+    /// One atomic write by the owner of the documents' lease.
+    fn write_as<T>(
+        &self,
+        owner: OwnerId,
+        step: Step,
+        doing: impl FnOnce() -> String,
+        work: impl FnOnce(&mut Writer<'_>) -> Result<T, Trouble>,
+    ) -> Result<T, StoreError> {
+        self.write(step, doing, |writer| {
+            writer.leases.check(LeaseName::Documents, owner)?;
+            work(writer)
+        })
+    }
+}
+
+/// Whether the documents are those of a part, each once and in order: else the digest would be wrong.
+fn is_part(piece: &Piece) -> bool {
+    let ids: Vec<_> = piece.documents.iter().map(Document::id).collect();
+    ids.is_sorted_by(|a, b| a < b) && ids.iter().all(|id| piece.contains(id))
+}
+
+fn notes(view: &View<'_>) -> Result<Vec<Note>, Trouble> {
+    view.under(&Key::notes()).map(|item| item.and_then(|(key, bytes)| note(&key, &bytes))).collect()
+}
+
+/// The note in the bytes at `key`.
+pub(crate) fn note(key: &[u8], bytes: &[u8]) -> Result<Note, Trouble> {
+    let name = Key::text(key).ok_or(Unreadable::Misplaced);
+    let document = unseal(key, bytes).and_then(note_document);
+    let read = name.and_then(|name| Ok(Note { name: name.to_owned(), document: Some(document?) }));
+    read.map_err(|why| why.at(key))
+}
+
+/// Leaves the notes and the log; the documents go later.
+fn wipe(writer: &mut Writer<'_>) -> Result<(), Trouble> {
+    for item in writer.view.under(&Key::digests()) {
+        let (key, _) = item?;
+        let ns = Key::namespace(&key).ok_or_else(|| Unreadable::Misplaced.at(&key))?;
+        writer.drop_collection(&ns)?;
+    }
+    for item in writer.view.under(&Key::collections()) {
+        writer.remove(&Key::of_bytes(&item?.0));
+    }
+    for key in [Key::checkpoint(), Key::resume(), Key::stop()] {
+        writer.remove(&key);
+    }
+    Ok(())
+}
+
+impl Writer<'_> {
+    fn put_notes(&mut self, notes: &[Note]) {
+        for note in notes {
+            let key = Key::note(&note.name);
+            match &note.document {
+                Some(document) => self.put_payload(&key, document.as_bytes()),
+                None => self.remove(&key),
+            }
+        }
+    }
+
+    /// Makes a part the piece and writes the note, at once; where the part holds much that is not in the
+    /// piece, some of that goes first, and it is not done yet.
+    fn copy(&mut self, piece: &Piece, note: &Note) -> Result<bool, Trouble> {
+        if self.view.is_view(&piece.ns)? {
+            return Err(Trouble::new(Fault::Occupied { what: format!("the view {}", piece.ns) }).because(IsView));
+        }
+        let mut contents = Contents::open(&self.view, &piece.ns)?;
+        let kept: HashSet<_> = piece.documents.iter().map(Document::id).collect();
+        let mut surplus = 0;
+        if let Some(place) = contents.place().cloned() {
+            for item in self.view.range(place.range(piece.after.as_ref(), piece.until.as_ref())) {
+                let (key, bytes) = item?;
+                let current = document(piece.ns.as_str(), &key, &bytes)?;
+                let id = current.id();
+                if !kept.contains(&id) {
+                    contents.remove(self, &id, &current);
+                    surplus += 1;
+                }
+                if surplus == SURPLUS_STEP {
+                    contents.close(self, &piece.ns)?;
+                    return Ok(false);
+                }
+            }
+        }
+        for document in &piece.documents {
+            let current = contents.current(&self.view, &piece.ns, &document.id())?;
+            contents.put(self, current.as_ref(), document)?;
+        }
+        contents.close(self, &piece.ns)?;
+        self.put_notes(std::slice::from_ref(note));
+        Ok(true)
+    }
+}
+
+impl Writer<'_> {
+    /// Makes one document what it is to be.
+    fn mend(&mut self, ns: &Namespace, id: &DocId, document: Option<&Document>) -> Result<(), Trouble> {
+        if document.is_some() && self.view.is_view(ns)? {
+            return Err(Trouble::new(Fault::Occupied { what: format!("the view {ns}") }).because(IsView));
+        }
+        let mut contents = Contents::open(&self.view, ns)?;
+        let current = contents.current(&self.view, ns, id)?;
+        match (document, current) {
+            (Some(document), current) => contents.put(self, current.as_ref(), document)?,
+            (None, Some(current)) => contents.remove(self, id, &current),
+            (None, None) => {}
+        }
+        contents.close(self, ns)
+    }
+}
+
+impl SyncTarget for SledStore {
+    async fn notes(&self) -> Result<Vec<Note>, StoreError> {
+        self.blocking(Keyspace::notes).await
+    }
+
+    async fn put_notes(&self, notes: &[Note], owner: OwnerId) -> Result<(), StoreError> {
+        let notes = notes.to_vec();
+        self.blocking(move |keyspace| keyspace.put_notes(&notes, owner)).await
+    }
+
+    async fn wipe(&self, owner: OwnerId) -> Result<(), StoreError> {
+        self.blocking(move |keyspace| keyspace.wipe(owner)).await
+    }
+
+    async fn run(&self, action: &Action, owner: OwnerId) -> Result<(), StoreError> {
+        let action = action.clone();
+        self.blocking(move |keyspace| keyspace.run(&action, owner)).await
+    }
+
+    async fn copy(&self, piece: &Piece, note: &Note, owner: OwnerId) -> Result<(), StoreError> {
+        let (piece, note) = (piece.clone(), note.clone());
+        self.blocking(move |keyspace| keyspace.copy(&piece, &note, owner)).await
+    }
+
+    async fn mend(
+        &self,
+        ns: &Namespace,
+        id: &DocId,
+        document: Option<&Document>,
+        owner: OwnerId,
+    ) -> Result<(), StoreError> {
+        let (ns, id, document) = (ns.clone(), id.clone(), document.cloned());
+        self.blocking(move |keyspace| keyspace.mend(&ns, &id, document.as_ref(), owner)).await
+    }
+
+    async fn begin_at(
+        &self,
+        checkpoint: Checkpoint,
+        resume: &Resume,
+        notes: &[Note],
+        owner: OwnerId,
+    ) -> Result<(), StoreError> {
+        let (resume, notes) = (resume.clone(), notes.to_vec());
+        self.blocking(move |keyspace| keyspace.begin_at(&checkpoint, &resume, &notes, owner)).await
+    }
+}

@@ -1,0 +1,141 @@
+//! [`View`] and [`Writer`]: one state of the tree, and what is to be changed in it.
+
+use oplogsync_core::{
+    catalog::Collection, digest::NamespaceDigest, doc_id::DocId, document::Document, entry::Entry, namespace::Namespace,
+};
+
+use crate::{
+    group_commit::Ticket,
+    key::Key,
+    leases::LeaseTable,
+    place::{Place, Range},
+    record::{Commits, NextPlace, Record, Unreadable, seal, unseal},
+    sum::{Sum, Summands},
+    trouble::Trouble,
+};
+
+/// A record as it is stored: its key and its bytes.
+type Stored = (sled::IVec, sled::IVec);
+
+/// One state of the tree.
+pub(crate) struct View<'a> {
+    pub(crate) tree: &'a sled::Tree,
+}
+
+impl View<'_> {
+    pub(crate) fn record<R: Record>(&self, key: &Key) -> Result<Option<R>, Trouble> {
+        let found = self.tree.get(key.as_bytes()).map_err(Trouble::reading)?;
+        found.map(|bytes| R::decode(key.as_bytes(), &bytes)).transpose()
+    }
+
+    /// All records under a prefix, in order.
+    pub(crate) fn under(&self, prefix: &Key) -> impl Iterator<Item = Result<Stored, Trouble>> + use<> {
+        self.tree.scan_prefix(prefix.as_bytes()).map(|item| item.map_err(Trouble::reading))
+    }
+
+    /// All records of some keys, in order.
+    pub(crate) fn range(&self, keys: Range) -> impl Iterator<Item = Result<Stored, Trouble>> + use<> {
+        self.tree.range(keys).map(|item| item.map_err(Trouble::reading))
+    }
+
+    /// Where the documents of a namespace stand, if there are any.
+    pub(crate) fn place(&self, ns: &Namespace) -> Result<Option<Place>, Trouble> {
+        if let Some(place) = self.record(&Key::place(ns))? {
+            return Ok(Some(place));
+        }
+        let digest = self.record::<NamespaceDigest>(&Key::digest(ns))?;
+        Ok(digest.map(|_| Place::named(ns)))
+    }
+
+    /// What is known of a collection beside its documents.
+    pub(crate) fn collection(&self, ns: &Namespace) -> Result<Option<Collection>, Trouble> {
+        self.record(&Key::collection(ns))
+    }
+
+    /// Whether a namespace is a view, which has no documents.
+    pub(crate) fn is_view(&self, ns: &Namespace) -> Result<bool, Trouble> {
+        Ok(self.collection(ns)?.is_some_and(|collection| collection.options.is_view()))
+    }
+
+    /// The document of a collection with this id.
+    pub(crate) fn document(&self, ns: &Namespace, place: &Place, id: &DocId) -> Result<Option<Document>, Trouble> {
+        let key = place.document(id);
+        let found = self.tree.get(key.as_bytes()).map_err(Trouble::reading)?;
+        found.map(|bytes| document(ns.as_str(), key.as_bytes(), &bytes)).transpose()
+    }
+}
+
+/// The document of a collection in the bytes at `key`.
+pub(crate) fn document(collection: &str, key: &[u8], bytes: &[u8]) -> Result<Document, Trouble> {
+    unseal(key, bytes)
+        .and_then(|payload| Ok(Document::from_bytes(payload.to_vec())?))
+        .map_err(|why: Unreadable| why.at_document(collection, key))
+}
+
+/// One state of the tree, and what is to be changed in it.
+pub(crate) struct Writer<'a> {
+    pub(crate) view: View<'a>,
+    pub(crate) leases: &'a mut LeaseTable,
+    batch: Option<sled::Batch>,
+    summands: Summands,
+    next_place: Option<NextPlace>,
+}
+
+impl<'a> Writer<'a> {
+    pub(crate) fn new(view: View<'a>, leases: &'a mut LeaseTable) -> Self {
+        Self { view, leases, batch: None, summands: Summands::default(), next_place: None }
+    }
+
+    pub(crate) fn put<R: Record>(&mut self, key: &Key, record: &R) -> Result<(), Trouble> {
+        let bytes = record.encode(key)?;
+        self.insert(key, bytes);
+        Ok(())
+    }
+
+    /// Puts a payload that is bytes already.
+    pub(crate) fn put_payload(&mut self, key: &Key, payload: &[u8]) {
+        self.insert(key, seal(key, payload));
+    }
+
+    pub(crate) fn put_entry(&mut self, entry: &Entry) {
+        let mut bytes = Vec::with_capacity(entry.bytes() + 64);
+        oplogsync_core::codec::encode(entry, &mut bytes);
+        self.insert(&Key::entry(entry.position().index), bytes);
+    }
+
+    pub(crate) fn remove(&mut self, key: &Key) {
+        self.summands.note(key, None);
+        self.batch.get_or_insert_default().remove(key.as_bytes());
+    }
+
+    /// A place that no collection has ever had.
+    pub(crate) fn new_place(&mut self) -> Result<Place, Trouble> {
+        let next = match self.next_place {
+            Some(next) => next,
+            None => self.view.record(&Key::next_place())?.unwrap_or_default(),
+        };
+        let following = NextPlace(next.0 + 1);
+        self.next_place = Some(following);
+        self.put(&Key::next_place(), &following)?;
+        Ok(Place::numbered(next.0))
+    }
+
+    /// The changes as the commit number `count`; `None` when there are none. `sum` is that of what was there
+    /// before, where no commit has told it.
+    pub(crate) fn into_batch(mut self, count: Ticket, sum: Option<Sum>) -> Result<Option<sled::Batch>, Trouble> {
+        if self.batch.is_some() {
+            let before = match sum {
+                Some(sum) => sum,
+                None => self.view.record::<Commits>(&Key::commits())?.map_or_else(Sum::default, |last| last.sum),
+            };
+            let sum = before.after(&self.summands, &self.view)?;
+            self.put(&Key::commits(), &Commits { count, sum })?;
+        }
+        Ok(self.batch)
+    }
+
+    fn insert(&mut self, key: &Key, bytes: Vec<u8>) {
+        self.summands.note(key, Some(&bytes));
+        self.batch.get_or_insert_default().insert(key.as_bytes(), bytes);
+    }
+}
