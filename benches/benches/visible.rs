@@ -99,7 +99,7 @@ async fn once(writer: &Writer, target: &impl SyncTarget, ns: &Namespace, id: i32
 fn measure<T: SyncTarget>(criterion: &mut Criterion, runtime: &Runtime, name: &str, writer: &Writer, target: &T) {
     let ns = Namespace::new("shop.orders").expect("it is a name");
     let mut group = criterion.benchmark_group("visible");
-    group.sample_size(10).measurement_time(Duration::from_secs(10)).warm_up_time(Duration::from_millis(1));
+    group.sample_size(10).measurement_time(Duration::from_millis(300)).warm_up_time(Duration::from_millis(1));
     let (mut id, mut times) = (0, Vec::new());
     // The first one waits for the copy of what there was.
     runtime.block_on(once(writer, target, &ns, id));

@@ -1,6 +1,8 @@
 //! [`Replicator`]: brings one target in step with one feed.
 
+mod error;
 mod observer;
+mod options;
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +13,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-pub use self::observer::{Event, Observer, Step};
+pub use self::{
+    error::ReplicateError,
+    observer::{Event, Observer, Step},
+    options::ReplicatorOptions,
+};
 use crate::{
     applier::Applier,
     batch::Batch,
@@ -20,13 +26,11 @@ use crate::{
     documents::Applied,
     excerpt::shortened,
     feed::{Feed, FeedError, Fetch, Image},
-    filter::Filter,
     host::Host,
     ids::OwnerId,
-    initial_sync::{StateError, SyncTarget},
-    lease::{LEASE_TERM, Lease},
+    initial_sync::SyncTarget,
+    lease::Lease,
     limits::Limits,
-    namespace::Namespace,
     position::{Anchor, Position},
     progress::Progress,
     retry::{Decision, backoff, decide},
@@ -42,83 +46,6 @@ const REASON_BYTES_MAX: usize = 8 * 1024;
 /// How much less is asked for at a time once something is damaged: two steps from a thousand to one,
 /// for a damaged entry can be long, and is read with each.
 const NARROWING: usize = 32;
-
-/// How a [`Replicator`] works.
-#[derive(Debug, Clone)]
-pub struct ReplicatorOptions {
-    /// Who this process is, for people who meet its lease: host and process id.
-    pub holder: String,
-    /// The bounds of a batch. Memory is bounded by two batches.
-    pub limits: Limits,
-    /// How long to wait at the head of the log before looking again.
-    pub poll_interval: Duration,
-    /// How long the target's lease lives without a renewal.
-    pub lease_term: Duration,
-    /// What is replicated.
-    pub filter: Filter,
-}
-
-impl Default for ReplicatorOptions {
-    /// A thousand entries a batch, a poll every second, everything.
-    fn default() -> Self {
-        Self {
-            holder: "oplogsync".to_owned(),
-            limits: Limits::default(),
-            poll_interval: Duration::from_secs(1),
-            lease_term: LEASE_TERM,
-            filter: Filter::everything(),
-        }
-    }
-}
-
-/// Why a target could not be brought further.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReplicateError {
-    /// The feed does not yield what follows the checkpoint.
-    #[error(transparent)]
-    Feed(#[from] FeedError),
-    /// The target could not be read or written.
-    #[error(transparent)]
-    Target(#[from] StoreError),
-    /// What the target remembers of its initial sync cannot be read.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// The target's initial sync was cut off, and has to be finished first.
-    #[error("the initial sync of {target} is not finished: `oplogsync run` goes on with it")]
-    Unsynced {
-        /// The target.
-        target: String,
-    },
-    /// The target was filled with another filter.
-    #[error(
-        "{target} was filled with another `[filter]`: what it holds is not what this one lets pass; put the old one back, or sync it anew with `oplogsync resync {target} --confirm {target}`"
-    )]
-    OtherFilter {
-        /// The target.
-        target: String,
-    },
-    /// A command moves documents that the target cannot have: they have to be copied.
-    #[error("the command at {at} needs {names:?} to be copied to {target} again: `oplogsync run` does so")]
-    CopyAgain {
-        /// The target.
-        target: String,
-        /// The collections, by the source's names.
-        names: Vec<Namespace>,
-        /// The entry.
-        at: Position,
-    },
-    /// The target has documents and no checkpoint: nobody knows what they are.
-    #[error(
-        "{target} holds documents in {ns} that came from no oplog: give it an empty database, or wipe it with `oplogsync resync {target} --confirm {target}`"
-    )]
-    TargetNotEmpty {
-        /// The target.
-        target: String,
-        /// A namespace with documents.
-        ns: Namespace,
-    },
-}
 
 /// Brings one target in step with one feed: fetches the next batch while it applies this one.
 ///

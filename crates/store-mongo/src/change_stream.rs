@@ -2,7 +2,7 @@
 //!
 //! A reader task reads the set's change stream ahead. A fetch seals what it has read into entries: the
 //! log that they make is the same for everybody who follows the set through the same filter from the same place
-//! on. Nothing is kept anywhere but the resume token beside the target's checkpoint.
+//! on, but for entries that do nothing. Nothing is kept anywhere but the resume token beside the target's checkpoint.
 
 mod chunk;
 mod event;

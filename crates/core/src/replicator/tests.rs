@@ -14,6 +14,7 @@ use crate::{
     ids::LogId,
     log::Log,
     memory::MemoryStore,
+    namespace::Namespace,
     primary::{Primary, PrimaryError, PrimaryOptions},
     verify::{VerifyOptions, compare},
     write::Write,

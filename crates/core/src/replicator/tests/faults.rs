@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     entry::Entry,
-    lease::{LeaseName, Leases},
+    lease::{LEASE_TERM, LeaseName, Leases},
     testing::{
         faulty::{Action, Call, Faulty},
         manual_host::ManualHost,

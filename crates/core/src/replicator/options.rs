@@ -1,0 +1,33 @@
+//! [`ReplicatorOptions`]: how a replicator works.
+
+use std::time::Duration;
+
+use crate::{filter::Filter, lease::LEASE_TERM, limits::Limits};
+
+/// How a [`Replicator`](super::Replicator) works.
+#[derive(Debug, Clone)]
+pub struct ReplicatorOptions {
+    /// Who this process is, for people who meet its lease: host and process id.
+    pub holder: String,
+    /// The bounds of a batch. Memory is bounded by two batches.
+    pub limits: Limits,
+    /// How long to wait at the head of the log before looking again.
+    pub poll_interval: Duration,
+    /// How long the target's lease lives without a renewal.
+    pub lease_term: Duration,
+    /// What is replicated.
+    pub filter: Filter,
+}
+
+impl Default for ReplicatorOptions {
+    /// A thousand entries a batch, a poll every second, everything.
+    fn default() -> Self {
+        Self {
+            holder: "oplogsync".to_owned(),
+            limits: Limits::default(),
+            poll_interval: Duration::from_secs(1),
+            lease_term: LEASE_TERM,
+            filter: Filter::everything(),
+        }
+    }
+}
