@@ -3,7 +3,7 @@
 mod change;
 mod taken;
 
-use std::collections::HashMap;
+use std::{cmp::Ordering, collections::HashMap};
 
 pub use self::{
     change::{Change, Contradiction, Unfit},
@@ -204,44 +204,57 @@ impl Batch {
     /// [`Contradiction`] when the log itself is impossible: an insert of a document that the
     /// batch has just left existing, or an update or delete of one that it has just deleted.
     pub fn fold(&self) -> Result<Vec<Change>, Contradiction> {
-        let mut slots: HashMap<(&Namespace, DocId), usize> = HashMap::with_capacity(self.entries.len());
-        let mut changes: Vec<Change> = Vec::with_capacity(self.entries.len());
-        for entry in &self.entries {
-            let (Some(ns), Some(id)) = (entry.operation().namespace(), entry.operation().doc_id()) else { continue };
-            if is_planted(Bug::SkippedUnknownOperation) && entry.operation().kind() == Kind::Update {
+        // Sorted first, so that what happens to one document stands together, in log order.
+        let mut touches: Vec<Touch<'_>> = self.touches().collect();
+        touches.sort_unstable_by(Touch::cmp);
+        let mut changes: Vec<Change> = Vec::with_capacity(touches.len());
+        let mut first: Option<Contradiction> = None;
+        for touch in touches {
+            let entry = touch.entry;
+            let next = self.change(touch);
+            let Some(change) = changes.last_mut().filter(|last| last.id == next.id && last.ns == next.ns) else {
+                changes.push(next);
                 continue;
-            }
-            let Some(next) = self.change(entry, ns, &id) else { continue };
-            let slot = *slots.entry((ns, id)).or_insert(changes.len());
-            match changes.get_mut(slot) {
-                Some(change) => change.absorb(next, entry)?,
-                None => changes.push(next),
+            };
+            if let Err(found) = change.absorb(next, entry)
+                && first.as_ref().is_none_or(|first| found.position < first.position)
+            {
+                first = Some(found);
             }
         }
-        changes.sort_unstable_by(|a, b| (&a.ns, &a.id).cmp(&(&b.ns, &b.id)));
-        Ok(changes)
+        first.map_or(Ok(changes), Err)
     }
 
     /// What each entry does to its document, alone, in log order; entries that do not concern the target
     /// are left out.
     pub fn steps(&self) -> impl Iterator<Item = Change> {
-        self.entries.iter().filter_map(|entry| {
-            let (ns, id) = (entry.operation().namespace()?, entry.operation().doc_id()?);
-            self.change(entry, ns, &id)
+        self.touches().map(|touch| self.change(touch))
+    }
+
+    /// The documents that entries touch, in log order, as far as the target is concerned.
+    fn touches(&self) -> impl Iterator<Item = Touch<'_>> {
+        let filter = self.view.filter();
+        self.entries.iter().filter_map(move |entry| {
+            let ns = entry.operation().namespace()?;
+            let mode = self.view.mode(entry);
+            let ns = if filter.is_everything() { ns.clone() } else { filter.map(ns)? };
+            if mode == Mode::Skip {
+                return None;
+            }
+            if is_planted(Bug::SkippedUnknownOperation) && entry.operation().kind() == Kind::Update {
+                return None;
+            }
+            Some(Touch::new(ns, entry.operation().doc_id()?, mode, entry))
         })
     }
 
-    /// What one entry does to its document, alone; `None` when it does not concern the target.
-    fn change(&self, entry: &Entry, ns: &Namespace, id: &DocId) -> Option<Change> {
-        let mode = self.view.mode(entry);
-        let ns = if self.view.filter().is_everything() { ns.clone() } else { self.view.filter().map(ns)? };
-        if mode == Mode::Skip {
-            return None;
-        }
+    /// What one entry does to its document, alone.
+    fn change(&self, touch: Touch<'_>) -> Change {
+        let Touch { ns, id, mode, entry, .. } = touch;
         let index = entry.position().index;
-        let image = self.images.get(&index);
+        let image = if self.images.is_empty() { None } else { self.images.get(&index) };
         let before = (mode == Mode::Steady && image.is_none()).then(|| Existence::before(entry.operation()));
-        let mut change = Change { ns, id: id.clone(), before, after: None, patches: Vec::new(), index };
+        let mut change = Change { ns, id, before, after: None, patches: Vec::new(), index };
         match (image, entry.operation()) {
             (Some(image), _) => change.after.clone_from(image),
             (None, Operation::Insert { document, .. } | Operation::Update { document, .. }) => {
@@ -250,7 +263,35 @@ impl Batch {
             (None, Operation::Patch { diff, .. }) => change.patches.push((index, diff.clone())),
             (None, _) => {}
         }
-        Some(change)
+        change
+    }
+}
+
+/// A document that an entry touches.
+struct Touch<'a> {
+    /// Where, by the target's name.
+    ns: Namespace,
+    /// The first bytes of the id's key as a number: most ids differ there, and numbers compare fast.
+    head: u128,
+    id: DocId,
+    mode: Mode,
+    entry: &'a Entry,
+}
+
+impl<'a> Touch<'a> {
+    fn new(ns: Namespace, id: DocId, mode: Mode, entry: &'a Entry) -> Self {
+        let mut head = [0; 16];
+        head.iter_mut().zip(id.key()).for_each(|(to, from)| *to = *from);
+        Self { ns, head: u128::from_be_bytes(head), id, mode, entry }
+    }
+
+    /// By namespace and id, and of one document in log order.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let index = |touch: &Self| touch.entry.position().index;
+        (self.ns.cmp(&other.ns))
+            .then_with(|| self.head.cmp(&other.head))
+            .then_with(|| self.id.cmp(&other.id))
+            .then_with(|| index(self).cmp(&index(other)))
     }
 }
 

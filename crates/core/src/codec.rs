@@ -9,7 +9,7 @@
 //! the rest nothing. bincode never sees BSON: a `bson::Document` inside it would not decode.
 
 use bincode::Options;
-use bson::{RawDocument, RawDocumentBuf};
+use bson::RawDocument;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -30,8 +30,10 @@ use crate::{
 pub const FORMAT_VERSION: u8 = 1;
 
 const CHECKSUM_BYTES: usize = 8;
+/// An envelope without its namespace.
+const ENVELOPE_BYTES_MIN: usize = 8 + 8 + 4 + 4 + 3 * 16 + 1 + 8;
 /// More than any envelope needs: a namespace has at most 255 bytes.
-const ENVELOPE_BYTES_MAX: u64 = 1024;
+const ENVELOPE_BYTES_MAX: usize = 1024;
 
 /// Why bytes are no entry.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -86,20 +88,21 @@ struct Envelope<'a> {
     index: u64,
     seconds: u32,
     increment: u32,
-    op_id: [u8; 16],
-    prev_hash: [u8; 16],
-    hash: [u8; 16],
+    /// This and the hashes are 16 bytes each, taken as one number: serde takes an array byte by byte.
+    op_id: u128,
+    prev_hash: u128,
+    hash: u128,
     kind: u8,
     #[serde(with = "serde_bytes")]
     ns: &'a [u8],
 }
 
 fn options() -> impl Options {
-    bincode::DefaultOptions::new().with_fixint_encoding().with_limit(ENVELOPE_BYTES_MAX).allow_trailing_bytes()
+    bincode::DefaultOptions::new().with_fixint_encoding().allow_trailing_bytes()
 }
 
 /// Appends the bytes of `entry` to `out`.
-#[expect(clippy::missing_panics_doc, clippy::expect_used, reason = "an envelope is always within its limit")]
+#[expect(clippy::missing_panics_doc, clippy::expect_used, reason = "memory takes whatever is written to it")]
 pub fn encode(entry: &Entry, out: &mut Vec<u8>) {
     let start = out.len();
     let (seconds, increment) = entry.optime().to_timestamp();
@@ -108,21 +111,21 @@ pub fn encode(entry: &Entry, out: &mut Vec<u8>) {
         index: entry.position().index,
         seconds,
         increment,
-        op_id: entry.op_id().to_bytes(),
-        prev_hash: entry.prev_hash().to_bytes(),
-        hash: entry.hash().to_bytes(),
+        op_id: u128::from_le_bytes(entry.op_id().to_bytes()),
+        prev_hash: u128::from_le_bytes(entry.prev_hash().to_bytes()),
+        hash: u128::from_le_bytes(entry.hash().to_bytes()),
         kind: entry.operation().kind().code(),
         ns: place(entry.operation()).as_bytes(),
     };
     out.push(FORMAT_VERSION);
-    options().serialize_into(&mut *out, &envelope).expect("an envelope is always within its limit");
+    options().serialize_into(&mut *out, &envelope).expect("memory takes whatever is written to it");
     match entry.operation() {
         Operation::Insert { document, .. } | Operation::Update { document, .. } => {
             out.extend_from_slice(document.as_bytes());
         }
-        Operation::Delete { id, .. } => out.extend_from_slice(id.to_raw_document().as_bytes()),
+        Operation::Delete { id, .. } => out.extend_from_slice(id.as_raw_document().as_bytes()),
         Operation::Patch { id, diff, .. } => {
-            out.extend_from_slice(id.to_raw_document().as_bytes());
+            out.extend_from_slice(id.as_raw_document().as_bytes());
             out.extend_from_slice(diff.as_bytes());
         }
         Operation::Command(command) => out.extend_from_slice(command.as_raw().as_bytes()),
@@ -145,6 +148,71 @@ fn place(operation: &Operation) -> &str {
 /// # Errors
 /// [`DecodeError`] says what is wrong with them.
 pub fn decode(bytes: &[u8]) -> Result<Entry, DecodeError> {
+    Decoder::default().decode(bytes)
+}
+
+/// Reads entries one after the other, which mostly are of the namespace of the one before.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    ns: Option<Namespace>,
+}
+
+impl Decoder {
+    /// As [`decode`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn decode(&mut self, bytes: &[u8]) -> Result<Entry, DecodeError> {
+        let (envelope, payload) = open(bytes)?;
+        let operation = self.read_operation(&envelope, payload)?;
+        let entry = Entry::from_parts(
+            Position { term: envelope.term, index: envelope.index },
+            OpTime::from_timestamp(envelope.seconds, envelope.increment),
+            OpId::from_bytes(envelope.op_id.to_le_bytes()),
+            operation,
+            Hash::from_bytes(envelope.prev_hash.to_le_bytes()),
+            Hash::from_bytes(envelope.hash.to_le_bytes()),
+        )?;
+        Ok(entry)
+    }
+
+    fn read_operation(&mut self, envelope: &Envelope<'_>, payload: &[u8]) -> Result<Operation, DecodeError> {
+        let kind = Kind::from_code(envelope.kind).ok_or(DecodeError::Kind { code: envelope.kind })?;
+        match kind {
+            Kind::Insert => {
+                let ns = self.namespace(envelope.ns)?;
+                Ok(Operation::Insert { ns, document: Document::from_bytes(payload.to_vec())? })
+            }
+            Kind::Update => {
+                let ns = self.namespace(envelope.ns)?;
+                Ok(Operation::Update { ns, document: Document::from_bytes(payload.to_vec())? })
+            }
+            Kind::Delete => Ok(Operation::Delete { ns: self.namespace(envelope.ns)?, id: read_id(payload)? }),
+            Kind::Patch => {
+                let ns = self.namespace(envelope.ns)?;
+                let (id, diff) = payload.split_at_checked(framed_length(payload)?).ok_or(DecodeError::Payload)?;
+                Ok(Operation::Patch { ns, id: read_id(id)?, diff: Diff::from_bytes(diff.to_vec())? })
+            }
+            Kind::Command => {
+                let document = RawDocument::from_bytes(payload).map_err(|_| DecodeError::Payload)?;
+                Ok(Operation::Command(Command::parse(DatabaseName::new(text(envelope.ns)?)?, document)?))
+            }
+            Kind::Noop | Kind::NewTerm if !payload.is_empty() || !envelope.ns.is_empty() => Err(DecodeError::Payload),
+            Kind::Noop => Ok(Operation::Noop),
+            Kind::NewTerm => Ok(Operation::NewTerm),
+        }
+    }
+
+    fn namespace(&mut self, bytes: &[u8]) -> Result<Namespace, DecodeError> {
+        match &self.ns {
+            Some(ns) if ns.as_str().as_bytes() == bytes => Ok(ns.clone()),
+            _ => Ok(self.ns.insert(Namespace::new(text(bytes)?)?).clone()),
+        }
+    }
+}
+
+/// Takes the envelope and the payload out of the bytes of an entry, if these are undamaged.
+fn open(bytes: &[u8]) -> Result<(Envelope<'_>, &[u8]), DecodeError> {
     let version = *bytes.first().ok_or(DecodeError::Checksum)?;
     if version != FORMAT_VERSION {
         return Err(DecodeError::Version { found: version });
@@ -157,49 +225,19 @@ pub fn decode(bytes: &[u8]) -> Result<Entry, DecodeError> {
     if checksum != xxh3_64(content).to_be_bytes() {
         return Err(DecodeError::Checksum);
     }
-    let mut rest = content.get(1..).ok_or(DecodeError::Envelope)?;
-    let envelope: Envelope<'_> = read_envelope(&mut rest)?;
-    let operation = read_operation(&envelope, rest)?;
-    let entry = Entry::from_parts(
-        Position { term: envelope.term, index: envelope.index },
-        OpTime::from_timestamp(envelope.seconds, envelope.increment),
-        OpId::from_bytes(envelope.op_id),
-        operation,
-        Hash::from_bytes(envelope.prev_hash),
-        Hash::from_bytes(envelope.hash),
-    )?;
-    Ok(entry)
+    read_envelope(content.get(1..).ok_or(DecodeError::Envelope)?)
 }
 
 /// Takes the envelope off the front of `bytes`.
-fn read_envelope<'a>(bytes: &mut &'a [u8]) -> Result<Envelope<'a>, DecodeError> {
-    let envelope: Envelope<'a> = options().deserialize(bytes).map_err(|_| DecodeError::Envelope)?;
-    let size = options().serialized_size(&envelope).map_err(|_| DecodeError::Envelope)?;
-    let size = usize::try_from(size).map_err(|_| DecodeError::Envelope)?;
-    *bytes = bytes.get(size..).ok_or(DecodeError::Envelope)?;
-    Ok(envelope)
+fn read_envelope(bytes: &[u8]) -> Result<(Envelope<'_>, &[u8]), DecodeError> {
+    let envelope: Envelope<'_> = options().deserialize(bytes).map_err(|_| DecodeError::Envelope)?;
+    let length = ENVELOPE_BYTES_MIN + envelope.ns.len();
+    let payload = bytes.get(length..).filter(|_| length <= ENVELOPE_BYTES_MAX).ok_or(DecodeError::Envelope)?;
+    Ok((envelope, payload))
 }
 
-fn read_operation(envelope: &Envelope<'_>, payload: &[u8]) -> Result<Operation, DecodeError> {
-    let kind = Kind::from_code(envelope.kind).ok_or(DecodeError::Kind { code: envelope.kind })?;
-    let text = || std::str::from_utf8(envelope.ns).map_err(|_| DecodeError::Envelope);
-    let ns = || Ok::<_, DecodeError>(Namespace::new(text()?)?);
-    match kind {
-        Kind::Insert => Ok(Operation::Insert { ns: ns()?, document: Document::from_bytes(payload.to_vec())? }),
-        Kind::Update => Ok(Operation::Update { ns: ns()?, document: Document::from_bytes(payload.to_vec())? }),
-        Kind::Delete => Ok(Operation::Delete { ns: ns()?, id: read_id(payload)? }),
-        Kind::Patch => {
-            let (id, diff) = payload.split_at_checked(framed_length(payload)?).ok_or(DecodeError::Payload)?;
-            Ok(Operation::Patch { ns: ns()?, id: read_id(id)?, diff: Diff::from_bytes(diff.to_vec())? })
-        }
-        Kind::Command => {
-            let document = RawDocument::from_bytes(payload).map_err(|_| DecodeError::Payload)?;
-            Ok(Operation::Command(Command::parse(DatabaseName::new(text()?)?, document)?))
-        }
-        Kind::Noop | Kind::NewTerm if !payload.is_empty() || !envelope.ns.is_empty() => Err(DecodeError::Payload),
-        Kind::Noop => Ok(Operation::Noop),
-        Kind::NewTerm => Ok(Operation::NewTerm),
-    }
+fn text(bytes: &[u8]) -> Result<&str, DecodeError> {
+    std::str::from_utf8(bytes).map_err(|_| DecodeError::Envelope)
 }
 
 /// How many bytes the document at the front says that it has.
@@ -214,8 +252,7 @@ fn read_id(payload: &[u8]) -> Result<DocId, DecodeError> {
         return Err(DecodeError::Payload);
     }
     let id = document.id();
-    let raw: RawDocumentBuf = id.to_raw_document();
-    if raw.as_bytes() == payload { Ok(id) } else { Err(DecodeError::Payload) }
+    if id.as_raw_document().as_bytes() == payload { Ok(id) } else { Err(DecodeError::Payload) }
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 
 use std::{cmp::Ordering, fmt, hash, sync::Arc};
 
-use bson::{RawBson, RawBsonRef, RawDocumentBuf, raw::cstr, spec::ElementType};
+use bson::{RawBson, RawBsonRef, RawDocument, RawDocumentBuf, raw::cstr, spec::ElementType};
 
 use crate::{
     document::DocumentError,
-    element::{Element, Elements, RawValue},
+    element::{Element, Elements, RawValue, framed},
     excerpt::{EXCERPT_BYTES_MAX, excerpt},
     raw_check, sort_key,
 };
@@ -18,11 +18,10 @@ use crate::{
 ///
 /// Cheap to clone: an id can have megabytes.
 #[derive(Clone)]
-pub struct DocId(Arc<Id>);
-
-struct Id {
-    value: RawBson,
-    key: Box<[u8]>,
+pub struct DocId {
+    /// The document `{ _id: <value> }`, and behind it the key.
+    bytes: Arc<[u8]>,
+    key_at: usize,
 }
 
 /// Why a value is no [`DocId`].
@@ -53,9 +52,10 @@ impl DocId {
     /// starts with `$`, which MongoDB refuses as well, and for a document that no document could hold.
     pub fn new(value: RawBson) -> Result<Self, DocIdError> {
         Self::check_type(value.element_type())?;
+        let is_nested = matches!(value, RawBson::Document(_) | RawBson::JavaScriptCodeWithScope(_));
         let mut framed = RawDocumentBuf::new();
-        framed.append(cstr!("_id"), value.as_raw_bson_ref());
-        if matches!(value, RawBson::Document(_) | RawBson::JavaScriptCodeWithScope(_)) {
+        framed.append(cstr!("_id"), value);
+        if is_nested {
             raw_check::check(framed.as_bytes()).map_err(|error| DocIdError {
                 what: match error {
                     DocumentError::TooDeep => "nested deeper than 99 levels",
@@ -66,8 +66,18 @@ impl DocId {
         }
         let element = Elements::of(&framed).next().ok_or(DocIdError { what: "malformed BSON" })?;
         Self::check_names(element.value)?;
-        let key = sort_key::of(element.value).into();
-        Ok(Self(Arc::new(Id { value, key })))
+        Ok(Self::of_checked(element.value))
+    }
+
+    /// Takes a value that is known to be an id.
+    pub(crate) fn of_checked(value: RawValue<'_>) -> Self {
+        const FRAME: usize = 10;
+        const RANK: usize = 8;
+        let mut bytes = Vec::with_capacity(2 * value.bytes.len() + FRAME + RANK);
+        framed(&mut bytes, |out| Element { name: "_id", value }.write(out));
+        let key_at = bytes.len();
+        sort_key::append(value, &mut bytes);
+        Self { bytes: bytes.into(), key_at }
     }
 
     /// Whether a value of this type may be an id.
@@ -105,20 +115,27 @@ impl DocId {
     }
 
     /// The value as it was given.
+    #[expect(clippy::missing_panics_doc, clippy::expect_used, reason = "checked by the constructor")]
     pub fn value(&self) -> RawBsonRef<'_> {
-        self.0.value.as_raw_bson_ref()
+        let field = self.as_raw_document().iter_elements().next().and_then(Result::ok).expect("an id has a value");
+        field.value().expect("the value of an id was checked")
     }
 
     /// The document `{ _id: <value> }`, which keeps the value's type.
+    #[expect(clippy::missing_panics_doc, clippy::expect_used, reason = "made by the constructor")]
+    pub fn as_raw_document(&self) -> &RawDocument {
+        let bytes = self.bytes.get(..self.key_at).unwrap_or_default();
+        RawDocument::from_bytes(bytes).expect("an id is kept in a document")
+    }
+
+    /// [`DocId::as_raw_document`], by value.
     pub fn to_raw_document(&self) -> RawDocumentBuf {
-        let mut document = RawDocumentBuf::new();
-        document.append(cstr!("_id"), self.value());
-        document
+        self.as_raw_document().to_owned()
     }
 
     /// The bytes that compare as ids do: equal for equal ids, and in MongoDB's order.
     pub fn key(&self) -> &[u8] {
-        &self.0.key
+        self.bytes.get(self.key_at..).unwrap_or_default()
     }
 }
 
@@ -157,12 +174,12 @@ impl fmt::Debug for DocId {
 impl fmt::Display for DocId {
     /// As relaxed extended JSON where that is short and plain, for messages. Always short.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.value {
-            RawBson::ObjectId(oid) => write!(f, "ObjectId('{oid}')"),
-            RawBson::String(text) => write!(f, "{:?}", excerpt(text)),
-            RawBson::Int32(number) => write!(f, "{number}"),
-            RawBson::Int64(number) => write!(f, "{number}"),
-            RawBson::Double(number) => write!(f, "{number:?}"),
+        match self.value() {
+            RawBsonRef::ObjectId(oid) => write!(f, "ObjectId('{oid}')"),
+            RawBsonRef::String(text) => write!(f, "{:?}", excerpt(text)),
+            RawBsonRef::Int32(number) => write!(f, "{number}"),
+            RawBsonRef::Int64(number) => write!(f, "{number}"),
+            RawBsonRef::Double(number) => write!(f, "{number:?}"),
             other if self.key().len() <= EXCERPT_BYTES_MAX => write!(f, "{other:?}"),
             other => write!(f, "{:?} of {} bytes", other.element_type(), self.key().len()),
         }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bson::{RawDocument, RawDocumentBuf};
+use bytes::Bytes;
 
 use crate::{
     doc_id::{DocId, DocIdError},
@@ -17,8 +18,10 @@ use crate::{
 ///
 /// Validated, all of it, without recursion: sizes, lengths, UTF-8, depth (at most
 /// [`DOCUMENT_DEPTH_MAX`]), total size (at most [`DOCUMENT_BYTES_MAX`]) and the `_id`.
+///
+/// Cheap to clone: clones share the bytes.
 #[derive(Clone, PartialEq)]
-pub struct Document(RawDocumentBuf);
+pub struct Document(Bytes);
 
 /// Why bytes are not a [`Document`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,15 +61,23 @@ impl Document {
     /// # Errors
     /// [`DocumentError`] says what is wrong with them.
     pub fn new(raw: RawDocumentBuf) -> Result<Self, DocumentError> {
-        raw_check::check(raw.as_bytes())?;
-        let mut fields = Elements::of(&raw);
-        let id = fields.next().filter(|field| field.name == "_id").ok_or(DocumentError::IdNotFirst)?;
+        Self::from_bytes(raw.into_bytes())
+    }
+
+    /// [`Document::new`] on bytes that are not yet known to be framed as a document.
+    ///
+    /// # Errors
+    /// As for [`Document::new`].
+    pub fn from_bytes(bytes: impl Into<Bytes>) -> Result<Self, DocumentError> {
+        let bytes = bytes.into();
+        let ids = raw_check::count_ids(&bytes)?;
+        let id = Elements::new(&bytes).next().filter(|field| field.name == "_id").ok_or(DocumentError::IdNotFirst)?;
         DocId::check_type(id.value.kind)?;
         DocId::check_names(id.value)?;
-        if fields.any(|field| field.name == "_id") {
+        if ids > 1 {
             return Err(DocumentError::IdTwice);
         }
-        Ok(Self(raw))
+        Ok(Self(bytes))
     }
 
     /// [`Document::new`] on a document whose `_id` may be anywhere: it is moved to the front, as a server does when
@@ -84,44 +95,34 @@ impl Document {
         Self::from_bytes(id_first(raw.to_owned(), id.value))
     }
 
-    /// [`Document::new`] on bytes that are not yet known to be framed as a document.
-    ///
-    /// # Errors
-    /// As for [`Document::new`].
-    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, DocumentError> {
-        let raw = RawDocumentBuf::from_bytes(bytes)
-            .map_err(|_| DocumentError::Malformed { offset: 0, what: "the length does not frame the bytes" })?;
-        Self::new(raw)
-    }
-
     /// The document's `_id`.
     #[expect(clippy::missing_panics_doc, clippy::expect_used, reason = "checked by the constructor")]
     pub fn id(&self) -> DocId {
-        let field = self.0.iter_elements().next().and_then(Result::ok).expect("a document has an _id");
-        let value = field.value().expect("a document's _id was checked");
-        DocId::new(value.into()).expect("a document's _id was checked")
+        DocId::of_checked(Elements::new(&self.0).next().expect("a document has an _id").value)
     }
 
     /// The raw document.
+    #[expect(clippy::missing_panics_doc, clippy::expect_used, reason = "checked by the constructor")]
     pub fn as_raw(&self) -> &RawDocument {
-        &self.0
+        RawDocument::from_bytes(&self.0).expect("a document is framed")
     }
 
     /// The raw bytes.
     pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        &self.0
     }
 
-    /// The raw document, by value.
+    /// The raw document, by value: without a copy if nobody shares it.
+    #[expect(clippy::missing_panics_doc, clippy::expect_used, reason = "checked by the constructor")]
     pub fn into_raw(self) -> RawDocumentBuf {
-        self.0
+        RawDocumentBuf::from_bytes(self.0.into()).expect("a document is framed")
     }
 }
 
 impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.as_bytes().len() <= 4 * EXCERPT_BYTES_MAX {
-            return fmt::Debug::fmt(&self.0, f);
+            return fmt::Debug::fmt(self.as_raw(), f);
         }
         write!(f, "Document({} bytes)", self.as_bytes().len())
     }

@@ -265,10 +265,10 @@ fn chained_hash(prev: Hash, position: Position, optime: OpTime, op_id: OpId, ope
             hasher.sized(ns.as_str().as_bytes()).sized(document.as_bytes());
         }
         Operation::Delete { ns, id } => {
-            hasher.sized(ns.as_str().as_bytes()).sized(id.to_raw_document().as_bytes());
+            hasher.sized(ns.as_str().as_bytes()).sized(id.as_raw_document().as_bytes());
         }
         Operation::Patch { ns, id, diff } => {
-            hasher.sized(ns.as_str().as_bytes()).sized(id.to_raw_document().as_bytes()).sized(diff.as_bytes());
+            hasher.sized(ns.as_str().as_bytes()).sized(id.as_raw_document().as_bytes()).sized(diff.as_bytes());
         }
         Operation::Command(command) => {
             hasher.sized(command.database().as_str().as_bytes()).sized(command.as_raw().as_bytes());

@@ -1,6 +1,6 @@
 //! [`Namespace`]: a database and a collection, as in MongoDB.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{cmp::Ordering, fmt, str::FromStr, sync::Arc};
 
 use crate::excerpt::excerpt;
 
@@ -15,7 +15,7 @@ pub const OWN_NAME: &str = "oplogsync";
 ///
 /// Validated: MongoDB's naming rules hold, and it is none of the namespaces that are never
 /// replicated (`admin`, `config`, `local`, `system.*` and our own). Cheap to clone.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Namespace {
     full: Arc<str>,
     dot: u8,
@@ -86,6 +86,19 @@ impl Namespace {
     /// The collection, which may contain dots.
     pub fn collection(&self) -> &str {
         self.full.split_at(usize::from(self.dot) + 1).1
+    }
+}
+
+impl PartialOrd for Namespace {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Namespace {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Clones share their text, and most comparisons are of clones.
+        if Arc::ptr_eq(&self.full, &other.full) { Ordering::Equal } else { self.full.cmp(&other.full) }
     }
 }
 

@@ -10,24 +10,33 @@ use crate::{
 
 /// Checks every length, text, depth and the total size of one document.
 pub(crate) fn check(bytes: &[u8]) -> Result<(), DocumentError> {
+    count_ids(bytes).map(drop)
+}
+
+/// [`check`], and how many of the document's own fields are called `_id`.
+pub(crate) fn count_ids(bytes: &[u8]) -> Result<usize, DocumentError> {
     if bytes.len() > DOCUMENT_BYTES_MAX {
         return Err(DocumentError::TooLarge { bytes: bytes.len() });
     }
-    check_form(bytes, DOCUMENT_DEPTH_MAX)
+    walk(bytes, DOCUMENT_DEPTH_MAX)
 }
 
 /// [`check`] of bytes of any number, in which documents may be nested `depth_max` levels deep.
 pub(crate) fn check_form(bytes: &[u8], depth_max: usize) -> Result<(), DocumentError> {
-    let mut walk = Walk { bytes, at: 0, open: Vec::with_capacity(8), depth_max };
+    walk(bytes, depth_max).map(drop)
+}
+
+fn walk(bytes: &[u8], depth_max: usize) -> Result<usize, DocumentError> {
+    let mut walk = Walk { bytes, at: 0, end: bytes.len(), open: Vec::with_capacity(8), depth_max, ids: 0 };
     walk.open_document(bytes.len())?;
     while !walk.open.is_empty() {
         walk.element()?;
     }
-    if walk.at == bytes.len() { Ok(()) } else { Err(walk.malformed("bytes follow the document")) }
+    if walk.at == bytes.len() { Ok(walk.ids) } else { Err(walk.malformed("bytes follow the document")) }
 }
 
-/// A document that is being walked: where it ends, and where the value around it ends, if that
-/// is code with scope.
+/// A document around the one that is being walked: where it ends, and where the value around it ends, if
+/// that is code with scope.
 struct Open {
     end: usize,
     scope_end: Option<usize>,
@@ -36,59 +45,76 @@ struct Open {
 struct Walk<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// The end of the innermost open document, which is the end of what may be read here.
+    end: usize,
     open: Vec<Open>,
     depth_max: usize,
+    /// How many fields of the outermost document are called `_id`.
+    ids: usize,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
     fn malformed(&self, what: &'static str) -> DocumentError {
         DocumentError::Malformed { offset: self.at, what }
     }
 
-    /// The end of what may still be read here.
-    fn end(&self) -> usize {
-        self.open.last().map_or(self.bytes.len(), |open| open.end)
+    /// What may still be read here.
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..self.end).unwrap_or_default()
     }
 
-    fn take(&mut self, count: usize) -> Result<&[u8], DocumentError> {
-        let next = self.at.checked_add(count).filter(|next| *next <= self.end());
-        let next = next.ok_or_else(|| self.malformed("a value is cut off"))?;
-        let taken = self.bytes.get(self.at..next).ok_or_else(|| self.malformed("a value is cut off"))?;
-        self.at = next;
-        Ok(taken)
+    fn skip(&mut self, count: usize) -> Result<(), DocumentError> {
+        if count > self.end.saturating_sub(self.at) {
+            return Err(self.malformed("a value is cut off"));
+        }
+        self.at += count;
+        Ok(())
     }
 
     fn byte(&mut self) -> Result<u8, DocumentError> {
-        Ok(self.take(1)?.first().copied().unwrap_or_default())
+        let byte = *self.rest().first().ok_or_else(|| self.malformed("a value is cut off"))?;
+        self.at += 1;
+        Ok(byte)
     }
 
     fn length(&mut self) -> Result<usize, DocumentError> {
-        let mut four = [0; 4];
-        four.copy_from_slice(self.take(4)?);
+        let four = *self.rest().first_chunk().ok_or_else(|| self.malformed("a value is cut off"))?;
+        self.at += 4;
         usize::try_from(i32::from_le_bytes(four)).map_err(|_| self.malformed("a length is negative"))
     }
 
-    fn text(&mut self, what: &'static str, count: usize) -> Result<(), DocumentError> {
-        let start = self.at;
-        let valid = std::str::from_utf8(self.take(count)?).is_ok();
-        if valid { Ok(()) } else { Err(DocumentError::Malformed { offset: start, what }) }
-    }
-
     /// Text that ends at a NUL.
-    fn c_string(&mut self) -> Result<(), DocumentError> {
-        let rest = self.bytes.get(self.at..self.end()).unwrap_or_default();
-        let count = rest.iter().position(|byte| *byte == 0);
-        let count = count.ok_or_else(|| self.malformed("a name has no end"))?;
-        self.text("a name is not UTF-8", count)?;
-        self.take(1).map(drop)
+    fn c_string(&mut self) -> Result<&'a [u8], DocumentError> {
+        let rest = self.rest();
+        let (count, is_ascii) = until_nul(rest).ok_or_else(|| self.malformed("a name has no end"))?;
+        let text = rest.get(..count).unwrap_or_default();
+        // What is all ASCII is UTF-8.
+        if !is_ascii && std::str::from_utf8(text).is_err() {
+            return Err(self.malformed("a name is not UTF-8"));
+        }
+        self.at += count + 1;
+        Ok(text)
     }
 
     /// Text behind its length, which counts the NUL at its end.
     fn string(&mut self) -> Result<(), DocumentError> {
         let length = self.length()?;
         let count = length.checked_sub(1).ok_or_else(|| self.malformed("a string has no room for its end"))?;
-        self.text("a string is not UTF-8", count)?;
-        if self.byte()? == 0 { Ok(()) } else { Err(self.malformed("a string does not end in NUL")) }
+        let (text, end) = self
+            .rest()
+            .get(..length)
+            .and_then(<[u8]>::split_last)
+            .map(|(end, text)| (text, *end))
+            .ok_or_else(|| self.malformed("a value is cut off"))?;
+        if !text.is_ascii() && std::str::from_utf8(text).is_err() {
+            return Err(self.malformed("a string is not UTF-8"));
+        }
+        self.at += count;
+        if end != 0 {
+            return Err(self.malformed("a string does not end in NUL"));
+        }
+        self.at += 1;
+        Ok(())
     }
 
     fn binary(&mut self) -> Result<(), DocumentError> {
@@ -98,9 +124,9 @@ impl Walk<'_> {
             if self.length()?.checked_add(4) != Some(length) {
                 return Err(self.malformed("an old binary value contradicts its length"));
             }
-            return self.take(length - 4).map(drop);
+            return self.skip(length - 4);
         }
-        self.take(length).map(drop)
+        self.skip(length)
     }
 
     fn open_document(&mut self, room: usize) -> Result<(), DocumentError> {
@@ -112,15 +138,17 @@ impl Walk<'_> {
         if length < 5 || length > room {
             return Err(DocumentError::Malformed { offset: start, what: "a document contradicts its length" });
         }
-        self.open.push(Open { end: start + length, scope_end: None });
+        self.open.push(Open { end: self.end, scope_end: None });
+        self.end = start + length;
         Ok(())
     }
 
     fn close_document(&mut self) -> Result<(), DocumentError> {
-        let Some(open) = self.open.pop() else { return Ok(()) };
-        if self.at != open.end || open.scope_end.is_some_and(|end| end != self.at) {
+        let Some(around) = self.open.pop() else { return Ok(()) };
+        if self.at != self.end || around.scope_end.is_some_and(|end| end != self.at) {
             return Err(self.malformed("a document contradicts its length"));
         }
+        self.end = around.end;
         Ok(())
     }
 
@@ -128,13 +156,13 @@ impl Walk<'_> {
         let start = self.at;
         let length = self.length()?;
         let end = start + length;
-        if end > self.end() {
+        if end > self.end {
             return Err(self.malformed("a value is cut off"));
         }
         self.string()?;
         self.open_document(end.saturating_sub(self.at))?;
-        if let Some(open) = self.open.last_mut() {
-            open.scope_end = Some(end);
+        if let Some(around) = self.open.last_mut() {
+            around.scope_end = Some(end);
         }
         Ok(())
     }
@@ -144,26 +172,53 @@ impl Walk<'_> {
         if tag == 0 {
             return self.close_document();
         }
-        self.c_string()?;
+        let name = self.c_string()?;
+        if self.open.len() == 1 && name == b"_id" {
+            self.ids += 1;
+        }
         match tag {
-            0x01 | 0x09 | 0x11 | 0x12 => self.take(8).map(drop),
+            0x01 | 0x09 | 0x11 | 0x12 => self.skip(8),
             0x02 | 0x0D | 0x0E => self.string(),
-            0x03 | 0x04 => self.open_document(self.end() - self.at),
+            0x03 | 0x04 => self.open_document(self.end - self.at),
             0x05 => self.binary(),
             0x06 | 0x0A | 0xFF | 0x7F => Ok(()),
-            0x07 => self.take(12).map(drop),
+            0x07 => self.skip(12),
             0x08 => match self.byte()? {
                 0 | 1 => Ok(()),
                 _ => Err(self.malformed("a boolean is neither 0 nor 1")),
             },
-            0x0B => self.c_string().and_then(|()| self.c_string()),
-            0x0C => self.string().and_then(|()| self.take(12).map(drop)),
+            0x0B => self.c_string().and_then(|_| self.c_string()).map(drop),
+            0x0C => self.string().and_then(|()| self.skip(12)),
             0x0F => self.code_with_scope(),
-            0x10 => self.take(4).map(drop),
-            0x13 => self.take(16).map(drop),
+            0x10 => self.skip(4),
+            0x13 => self.skip(16),
             _ => Err(self.malformed("the type of a value is unknown")),
         }
     }
+}
+
+/// How many bytes stand before the first NUL, and whether all of them are ASCII.
+///
+/// Names are short: eight bytes are looked at as one word, in which the subtraction borrows into the top bit of
+/// a byte that is zero, and of none before the first such.
+fn until_nul(bytes: &[u8]) -> Option<(usize, bool)> {
+    const ONES: u64 = u64::from_le_bytes([0x01; 8]);
+    const TOPS: u64 = u64::from_le_bytes([0x80; 8]);
+    let (mut rest, mut tops) = (bytes, 0);
+    while let Some((word, behind)) = rest.split_first_chunk() {
+        let word = u64::from_le_bytes(*word);
+        let nuls = word.wrapping_sub(ONES) & !word & TOPS;
+        if nuls != 0 {
+            let before = (nuls & nuls.wrapping_neg()) - 1;
+            let count = bytes.len() - rest.len() + nuls.trailing_zeros() as usize / 8;
+            return Some((count, (tops | (word & before)) & TOPS == 0));
+        }
+        tops |= word;
+        rest = behind;
+    }
+    let count = rest.iter().position(|byte| *byte == 0)?;
+    let is_ascii = tops & TOPS == 0 && rest.get(..count)?.is_ascii();
+    Some((bytes.len() - rest.len() + count, is_ascii))
 }
 
 #[cfg(test)]
@@ -214,6 +269,28 @@ mod tests {
             let mut damaged = bytes.to_vec();
             damaged[at] = wrong;
             assert!(check(&damaged).is_err(), "byte {at} set to {wrong}");
+        }
+    }
+
+    #[test]
+    fn a_nul_is_found_wherever_it_stands_and_ascii_is_told_from_the_rest() {
+        for length in 0..20 {
+            for behind in 0..20 {
+                let plain = [vec![b'a'; length], vec![0], vec![0x80; behind]].concat();
+                assert_eq!(until_nul(&plain), Some((length, true)), "{length} before, {behind} behind");
+                assert_eq!(until_nul(&plain[..length]), None);
+                for at in 0..length {
+                    let mut accented = plain.clone();
+                    accented[at] = 0x80;
+                    assert_eq!(
+                        until_nul(&accented),
+                        Some((length, false)),
+                        "{length} before, {behind} behind, at {at}"
+                    );
+                    accented[at] = 0x01;
+                    assert_eq!(until_nul(&accented), Some((length, true)), "{length} before, {behind} behind, at {at}");
+                }
+            }
         }
     }
 

@@ -51,7 +51,8 @@ pub(crate) fn rank(kind: ElementType) -> u8 {
     }
 }
 
-fn append(value: RawValue<'_>, key: &mut Vec<u8>) {
+/// Appends the sort key of a value.
+pub(crate) fn append(value: RawValue<'_>, key: &mut Vec<u8>) {
     key.push(rank(value.kind));
     let bytes = value.bytes;
     match value.kind {

@@ -42,9 +42,9 @@ fn envelope(entry: &Entry) -> Envelope<'_> {
         index: entry.position().index,
         seconds,
         increment,
-        op_id: entry.op_id().to_bytes(),
-        prev_hash: entry.prev_hash().to_bytes(),
-        hash: entry.hash().to_bytes(),
+        op_id: u128::from_le_bytes(entry.op_id().to_bytes()),
+        prev_hash: u128::from_le_bytes(entry.prev_hash().to_bytes()),
+        hash: u128::from_le_bytes(entry.hash().to_bytes()),
         kind: entry.operation().kind().code(),
         ns: entry.operation().namespace().map_or(&[], |ns| ns.as_str().as_bytes()),
     }
@@ -143,12 +143,12 @@ fn a_length_that_lies_is_refused_before_anything_is_reserved_for_it() {
     let entry = &one_of_each_kind()[3];
     let bytes = sealed(&envelope(entry), &[]);
     let length_at = bytes.len() - CHECKSUM_BYTES - 8;
-    for length in [1, ENVELOPE_BYTES_MAX, u64::MAX] {
+    for length in [1, ENVELOPE_BYTES_MAX as u64, u64::MAX] {
         let mut lying = bytes[..bytes.len() - CHECKSUM_BYTES].to_vec();
         lying[length_at..].copy_from_slice(&length.to_le_bytes());
         assert_eq!(decode(&with_checksum(lying)), Err(DecodeError::Envelope), "{length}");
     }
-    let long = vec![b'n'; usize::try_from(ENVELOPE_BYTES_MAX).unwrap()];
+    let long = vec![b'n'; ENVELOPE_BYTES_MAX];
     let mut bytes = vec![FORMAT_VERSION];
     bincode::DefaultOptions::new()
         .with_fixint_encoding()

@@ -1,0 +1,74 @@
+//! Instructions of the hot functions for a thousand entries, each under a limit: a clock on a busy machine
+//! tells nothing, and these are the same in every run. What makes one grow by more than a few in a hundred
+//! is to be found, or the limit to be raised with a reason.
+
+use std::hint::black_box;
+
+use gungraun::{Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main};
+use oplogsync_core::{
+    batch::{Batch, Change},
+    codec::{self, Decoder},
+    digest::NamespaceDigest,
+    entry::Entry,
+    testing::chain::log_id,
+};
+use oplogsync_instructions::{batch, encoded, entries, origin};
+
+/// More than this many instructions for a thousand entries fail the run.
+fn at_most(instructions: u64) -> LibraryBenchmarkConfig {
+    let mut callgrind = Callgrind::default();
+    callgrind.hard_limits([(EventKind::Ir, instructions)]);
+    let mut config = LibraryBenchmarkConfig::default();
+    config.tool(callgrind);
+    config
+}
+
+#[library_benchmark(config = at_most(100_000_000))]
+#[bench::mix(setup = entries, args = (100))]
+fn encode(entries: Vec<Entry>) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(1024);
+    for entry in &entries {
+        bytes.clear();
+        codec::encode(black_box(entry), &mut bytes);
+    }
+    bytes
+}
+
+#[library_benchmark(config = at_most(100_000_000))]
+#[bench::mix(setup = encoded)]
+fn decode(encoded: Vec<Vec<u8>>) -> Vec<Entry> {
+    let mut decoder = Decoder::default();
+    encoded.iter().filter_map(|bytes| decoder.decode(black_box(bytes)).ok()).collect()
+}
+
+#[library_benchmark(config = at_most(100_000_000))]
+#[bench::mix(setup = entries, args = (100))]
+fn check(entries: Vec<Entry>) -> Option<Batch> {
+    Batch::new(log_id(1), origin(), black_box(entries)).ok()
+}
+
+#[library_benchmark(config = at_most(100_000_000))]
+#[bench::hundred_documents(setup = batch, args = (100))]
+#[bench::one_document(setup = batch, args = (1))]
+fn fold(batch: Batch) -> (Batch, Vec<Change>) {
+    let changes = black_box(&batch).fold().unwrap_or_default();
+    (batch, changes)
+}
+
+#[library_benchmark(config = at_most(100_000_000))]
+#[bench::mix(setup = batch, args = (100))]
+fn digest(batch: Batch) -> (Batch, NamespaceDigest) {
+    let mut digest = NamespaceDigest::default();
+    for change in black_box(&batch).steps() {
+        if let Some(document) = &change.after {
+            digest.add(document);
+        }
+    }
+    (batch, digest)
+}
+
+library_benchmark_group!(
+    name = hot;
+    benchmarks = encode, decode, check, fold, digest
+);
+main!(library_benchmark_groups = hot);
