@@ -1,68 +1,110 @@
-//! [`Engine`]: sled, with its panics contained.
+//! [`Sled`]: one tree of sled, as the engine of a store.
 
-use std::{
-    any::Any,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::OnceLock,
-};
+use std::{fs::File, io, ops::Deref, path::Path};
 
-use oplogsync_core::store_error::Fault;
+use oplogsync_store_embedded::{Changes, Engine, Failure, Range};
 
-use crate::trouble::{Earlier, Trouble};
+use crate::blobs::Blobs;
 
-/// The opened database. Damaged files make sled panic as often as they make it return an error:
-/// no call into it is made outside [`Engine::contain`].
+/// The engine's default of 1 GiB is too much for several nodes in one process.
+const CACHE_BYTES: u64 = 256 * 1024 * 1024;
+/// The file of everything but large values.
+const DB: &str = "db";
+/// The file that tells how the other one is made.
+const CONFIGURATION: &str = "conf";
+/// The folder of large values.
+const BLOBS: &str = "blobs";
+
+/// One tree of sled.
 #[derive(Debug)]
-pub(crate) struct Engine {
-    db: Option<sled::Db>,
-    /// The failure after which it is not to be trusted.
-    poisoned: OnceLock<Earlier>,
+pub struct Sled {
+    db: sled::Db,
+    file: File,
+    blobs: Blobs,
 }
 
-/// The engine panicked: its files are damaged, or it is at fault.
-#[derive(Debug, thiserror::Error)]
-#[error("the engine panicked: {0}")]
-pub(crate) struct Panicked(String);
+/// Bytes that sled has read.
+#[derive(Debug)]
+pub struct Bytes(sled::IVec);
 
-impl Engine {
-    /// Opens the database.
-    pub(crate) fn open(config: &sled::Config) -> Result<Self, Trouble> {
-        let db = unwound(|| config.open().map_err(Trouble::reading))?;
-        Ok(Self { db: Some(db), poisoned: OnceLock::new() })
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Engine for Sled {
+    const NAME: &'static str = "sled";
+
+    type Bytes = Bytes;
+
+    fn owns(name: &str) -> bool {
+        matches!(name, CONFIGURATION | DB | BLOBS) || name.starts_with("snap.")
     }
 
-    /// Runs `work` on the tree. What it cannot recover from poisons the engine: all later calls fail.
-    pub(crate) fn contain<T>(&self, work: impl FnOnce(&sled::Tree) -> Result<T, Trouble>) -> Result<T, Trouble> {
-        if let Some(earlier) = self.poisoned.get() {
-            return Err(earlier.again());
+    /// A half-written snapshot is taken for the newest (spacejam/sled issue 1533), and a half-written
+    /// configuration for a damaged one. Neither holds data: a configuration is written before there
+    /// is a database.
+    fn is_leftover(name: &str, has: impl Fn(&str) -> bool) -> bool {
+        let half_written = name.starts_with("snap.") && name.ends_with(".generating");
+        half_written || (name == CONFIGURATION && !has(DB))
+    }
+
+    fn open(folder: &Path) -> Result<Self, Failure> {
+        let config = sled::Config::new()
+            .path(folder)
+            .cache_capacity(CACHE_BYTES)
+            // The engine's own thread hides its failures, and an end that it does not reach blocks the close.
+            .flush_every_ms(None);
+        let db = config.open().map_err(failure)?;
+        let file = File::open(folder.join(DB)).map_err(Failure::Io)?;
+        Ok(Self { db, file, blobs: Blobs::new(folder.join(BLOBS)) })
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Failure> {
+        Ok(self.db.get(key).map_err(failure)?.map(Bytes))
+    }
+
+    fn range(&self, keys: Range) -> impl Iterator<Item = Result<(Bytes, Bytes), Failure>> + use<> {
+        let records = self.db.range(keys);
+        records.map(|record| record.map(|(key, value)| (Bytes(key), Bytes(value))).map_err(failure))
+    }
+
+    fn apply(&self, changes: Changes) -> Result<(), Failure> {
+        let mut batch = sled::Batch::default();
+        for (key, value) in changes {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
         }
-        let Some(db) = &self.db else { return Err(Trouble::new(Fault::Poisoned)) };
-        let result = unwound(|| work(db));
-        if let Err(trouble) = &result
-            && trouble.poisons()
-        {
-            // Of several at once the first is remembered.
-            let _ = self.poisoned.set(trouble.as_earlier());
+        self.db.apply_batch(batch).map_err(failure)
+    }
+
+    fn flush(&self) -> Result<(), Failure> {
+        self.db.flush().map(drop).map_err(failure)
+    }
+
+    /// What the engine's own flush does is no `fsync`.
+    fn sync(&self) -> Result<(), Failure> {
+        self.blobs.sync().and_then(|()| self.file.sync_all()).map_err(Failure::Io)
+    }
+
+    fn sync_new(folder: &Path) -> io::Result<()> {
+        File::open(folder.join(CONFIGURATION))?.sync_all()
+    }
+}
+
+fn failure(error: sled::Error) -> Failure {
+    match error {
+        // It could not get its own lock, which it reports as text only.
+        sled::Error::Io(io) if io.to_string().starts_with("could not acquire lock") => Failure::InUse,
+        sled::Error::Io(io) => Failure::Io(io),
+        sled::Error::Unsupported(_) => Failure::Incompatible(error.into()),
+        sled::Error::Corruption { .. } | sled::Error::ReportableBug(_) | sled::Error::CollectionNotFound(_) => {
+            Failure::Corrupt(error.into())
         }
-        result
     }
-}
-
-impl Drop for Engine {
-    fn drop(&mut self) {
-        // The database flushes as it is dropped, which can panic as well.
-        let db = self.db.take();
-        drop(catch_unwind(AssertUnwindSafe(|| drop(db))));
-    }
-}
-
-fn unwound<T>(work: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        Err(Trouble::new(Fault::Corrupt).because(Panicked(message(panic.as_ref()))).poisoning())
-    })
-}
-
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message").to_owned()
 }

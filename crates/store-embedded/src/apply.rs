@@ -15,6 +15,7 @@ use oplogsync_core::{
 
 use crate::{
     contents::Contents,
+    engine::Engine,
     key::Key,
     keyspace::Keyspace,
     step::Step,
@@ -54,7 +55,7 @@ impl Folded {
     }
 
     /// The stored checkpoint must be the one that the batch follows.
-    fn check_checkpoint(&self, view: &View<'_>) -> Result<(), Trouble> {
+    fn check_checkpoint<E: Engine>(&self, view: &View<'_, E>) -> Result<(), Trouble> {
         let expected = Checkpoint { log: self.log, anchor: self.after };
         let origin = || Checkpoint { log: self.log, anchor: Entry::origin(self.log) };
         let found = view.record(&Key::checkpoint())?.unwrap_or_else(origin);
@@ -65,7 +66,7 @@ impl Folded {
     }
 }
 
-impl Keyspace {
+impl<E: Engine> Keyspace<E> {
     /// See [`Documents::apply`](oplogsync_core::documents::Documents::apply).
     ///
     /// # Errors
@@ -97,7 +98,7 @@ impl Keyspace {
     }
 }
 
-impl Writer<'_> {
+impl<E: Engine> Writer<'_, E> {
     /// Moves the checkpoint, with what stands beside it, and forgets a stop.
     pub(crate) fn put_checkpoint(&mut self, checkpoint: &Checkpoint, resume: &Resume) -> Result<(), Trouble> {
         self.put(&Key::checkpoint(), checkpoint)?;
@@ -112,7 +113,7 @@ impl Writer<'_> {
 }
 
 /// Makes the changes, which are ordered by namespace.
-fn apply_changes(writer: &mut Writer<'_>, mut changes: Vec<Change>) -> Result<Applied, Trouble> {
+fn apply_changes<E: Engine>(writer: &mut Writer<'_, E>, mut changes: Vec<Change>) -> Result<Applied, Trouble> {
     for group in changes.chunk_by_mut(|a, b| a.ns == b.ns) {
         let Some(ns) = group.first().map(|change| change.ns.clone()) else { continue };
         if writer.view.is_view(&ns)?
@@ -129,7 +130,11 @@ fn apply_changes(writer: &mut Writer<'_>, mut changes: Vec<Change>) -> Result<Ap
     Ok(Applied { changed: changes.len() as u64, repeated: 0 })
 }
 
-fn apply_change(writer: &mut Writer<'_>, contents: &mut Contents, change: &mut Change) -> Result<(), Trouble> {
+fn apply_change<E: Engine>(
+    writer: &mut Writer<'_, E>,
+    contents: &mut Contents,
+    change: &mut Change,
+) -> Result<(), Trouble> {
     let current = contents.current(&writer.view, &change.ns, &change.id)?;
     if let Some(drift) = change.drift(Existence::of(current.as_ref())) {
         return Err(Trouble::new(drift));

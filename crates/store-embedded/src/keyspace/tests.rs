@@ -11,17 +11,19 @@ use oplogsync_core::{
 };
 
 use super::*;
-use crate::place::Place;
+use crate::{changes::Changes, place::Place, toy::Toy};
 
 /// Damages a record of an open store, beside its back.
-fn flip(keyspace: &Keyspace, key: &Key) {
+fn flip(keyspace: &Keyspace<Toy>, key: &Key) {
     let flipped = keyspace.engine.contain(|tree| {
-        let mut bytes = tree.get(key.as_bytes()).map_err(Trouble::reading)?.unwrap().to_vec();
+        let mut bytes = tree.get(key.as_bytes()).map_err(Trouble::reading)?.unwrap();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
-        tree.insert(key.as_bytes(), bytes).map_err(Trouble::writing)
+        let mut changes = Changes::default();
+        changes.set(key.as_bytes(), Some(bytes));
+        tree.apply(changes).map_err(Trouble::writing)
     });
-    flipped.map(drop).unwrap();
+    flipped.unwrap();
 }
 
 fn assert_damage<T: std::fmt::Debug>(result: Result<T, StoreError>, record: &str) {
@@ -33,7 +35,7 @@ fn assert_damage<T: std::fmt::Debug>(result: Result<T, StoreError>, record: &str
 
 #[test]
 fn damage_is_found_by_every_read_and_poisons_nothing_else() {
-    let keyspace = Keyspace::memory("a").unwrap();
+    let keyspace = Keyspace::<Toy>::memory("a").unwrap();
     let (mut chain, ns, owner) = (Chain::new(log_id(1)), namespace("items"), owner_id(1));
     let lease = Lease { owner, holder: "the test".to_owned(), beat: 0 };
     assert!(keyspace.leases.write().unwrap().swap(LeaseName::Documents, None, Some(lease)));
@@ -68,7 +70,7 @@ fn damage_is_found_by_every_read_and_poisons_nothing_else() {
 
 #[test]
 fn a_panic_of_the_engine_is_damage_and_poisons_the_store() {
-    let keyspace = Keyspace::memory("a").unwrap();
+    let keyspace = Keyspace::<Toy>::memory("a").unwrap();
     let result: Result<(), _> = keyspace.read(|| "read".to_owned(), |_| panic!("a page is not what it was"));
     assert_damage(result, "a page is not what it was");
     assert_eq!(*keyspace.log_ends().unwrap_err().fault(), Fault::Poisoned);
@@ -76,9 +78,9 @@ fn a_panic_of_the_engine_is_damage_and_poisons_the_store() {
 
 #[test]
 fn the_files_of_a_store_in_memory_are_private_and_gone_with_it() {
-    let keyspace = Keyspace::memory("a").unwrap();
+    let keyspace = Keyspace::<Toy>::memory("a").unwrap();
     let path = keyspace.folder.path().to_owned();
-    assert!(path.join("db").exists());
+    assert!(path.join("oplogsync.mark").exists());
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -90,7 +92,7 @@ fn the_files_of_a_store_in_memory_are_private_and_gone_with_it() {
 
 #[test]
 fn a_piece_whose_documents_are_not_those_of_its_part_is_a_defect() {
-    let (keyspace, ns, owner) = (Keyspace::memory("a").unwrap(), namespace("items"), owner_id(1));
+    let (keyspace, ns, owner) = (Keyspace::<Toy>::memory("a").unwrap(), namespace("items"), owner_id(1));
     let lease = Lease { owner, holder: "the test".to_owned(), beat: 0 };
     assert!(keyspace.leases.write().unwrap().swap(LeaseName::Documents, None, Some(lease)));
     let note = Note { name: "range".to_owned(), document: Some(rawdoc! { "done": 1 }) };

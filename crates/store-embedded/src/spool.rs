@@ -1,4 +1,4 @@
-//! A log of a [`SledStore`] that is a copy of what another feed yields.
+//! A log of an [`EmbeddedStore`] that is a copy of what another feed yields.
 
 use std::collections::HashSet;
 
@@ -15,10 +15,11 @@ use oplogsync_core::{
 };
 
 use crate::{
-    key::Key, keyspace::Keyspace, record::Captured, step::Step, store::SledStore, tree::View, trouble::Trouble,
+    engine::Engine, key::Key, keyspace::Keyspace, record::Captured, step::Step, store::EmbeddedStore, tree::View,
+    trouble::Trouble,
 };
 
-impl Keyspace {
+impl<E: Engine> Keyspace<E> {
     /// See [`SpoolLog::captured`].
     ///
     /// # Errors
@@ -102,7 +103,7 @@ fn occupied(captured: &Captured) -> Trouble {
     Trouble::new(Fault::Occupied { what: format!("a copy of the log {}", captured.ends.log) })
 }
 
-impl View<'_> {
+impl<E: Engine> View<'_, E> {
     pub(crate) fn captured(&self) -> Result<Option<Captured>, Trouble> {
         self.record(&Key::captured())
     }
@@ -113,7 +114,7 @@ impl View<'_> {
     }
 }
 
-impl SpoolLog for SledStore {
+impl<E: Engine> SpoolLog for EmbeddedStore<E> {
     async fn captured(&self) -> Result<Option<(Checkpoint, Resume)>, StoreError> {
         self.blocking(Keyspace::captured).await
     }

@@ -11,13 +11,14 @@ use oplogsync_core::{
 };
 
 use crate::{
+    engine::Engine,
     key::Key,
     record::{Dropped, Record, Unreadable},
     tree::{View, Writer},
     trouble::Trouble,
 };
 
-impl View<'_> {
+impl<E: Engine> View<'_, E> {
     fn has_documents(&self, ns: &Namespace) -> Result<bool, Trouble> {
         Ok(self.record::<NamespaceDigest>(&Key::digest(ns))?.is_some())
     }
@@ -39,7 +40,7 @@ impl View<'_> {
     }
 }
 
-impl Writer<'_> {
+impl<E: Engine> Writer<'_, E> {
     /// Changes collections or indexes; what is as it should be already stays.
     ///
     /// Unique indexes are remembered like all others, and nothing is checked against them.

@@ -1,4 +1,4 @@
-//! Copying documents into a [`SledStore`].
+//! Copying documents into an [`EmbeddedStore`].
 
 use std::collections::HashSet;
 
@@ -17,11 +17,12 @@ use oplogsync_core::{
 use crate::{
     apply::IsView,
     contents::Contents,
+    engine::Engine,
     key::Key,
     keyspace::Keyspace,
     record::{Unreadable, note_document, unseal},
     step::Step,
-    store::SledStore,
+    store::EmbeddedStore,
     tree::{View, Writer, document},
     trouble::Trouble,
 };
@@ -32,7 +33,7 @@ const SURPLUS_STEP: usize = 1000;
 /// A piece that no collection can have.
 const NO_PART: &str = "the documents of a piece belong to its part, each once, in the order of their ids";
 
-impl Keyspace {
+impl<E: Engine> Keyspace<E> {
     /// See [`SyncTarget::notes`].
     ///
     /// # Errors
@@ -133,7 +134,7 @@ impl Keyspace {
         owner: OwnerId,
         step: Step,
         doing: impl FnOnce() -> String,
-        work: impl FnOnce(&mut Writer<'_>) -> Result<T, Trouble>,
+        work: impl FnOnce(&mut Writer<'_, E>) -> Result<T, Trouble>,
     ) -> Result<T, StoreError> {
         self.write(step, doing, |writer| {
             writer.leases.check(LeaseName::Documents, owner)?;
@@ -148,7 +149,7 @@ fn is_part(piece: &Piece) -> bool {
     ids.is_sorted_by(|a, b| a < b) && ids.iter().all(|id| piece.contains(id))
 }
 
-fn notes(view: &View<'_>) -> Result<Vec<Note>, Trouble> {
+fn notes<E: Engine>(view: &View<'_, E>) -> Result<Vec<Note>, Trouble> {
     view.under(&Key::notes()).map(|item| item.and_then(|(key, bytes)| note(&key, &bytes))).collect()
 }
 
@@ -161,7 +162,7 @@ pub(crate) fn note(key: &[u8], bytes: &[u8]) -> Result<Note, Trouble> {
 }
 
 /// Leaves the notes and the log; the documents go later.
-fn wipe(writer: &mut Writer<'_>) -> Result<(), Trouble> {
+fn wipe<E: Engine>(writer: &mut Writer<'_, E>) -> Result<(), Trouble> {
     for item in writer.view.under(&Key::digests()) {
         let (key, _) = item?;
         let ns = Key::namespace(&key).ok_or_else(|| Unreadable::Misplaced.at(&key))?;
@@ -176,7 +177,7 @@ fn wipe(writer: &mut Writer<'_>) -> Result<(), Trouble> {
     Ok(())
 }
 
-impl Writer<'_> {
+impl<E: Engine> Writer<'_, E> {
     fn put_notes(&mut self, notes: &[Note]) {
         for note in notes {
             let key = Key::note(&note.name);
@@ -221,7 +222,7 @@ impl Writer<'_> {
     }
 }
 
-impl Writer<'_> {
+impl<E: Engine> Writer<'_, E> {
     /// Makes one document what it is to be.
     fn mend(&mut self, ns: &Namespace, id: &DocId, document: Option<&Document>) -> Result<(), Trouble> {
         if document.is_some() && self.view.is_view(ns)? {
@@ -238,7 +239,7 @@ impl Writer<'_> {
     }
 }
 
-impl SyncTarget for SledStore {
+impl<E: Engine> SyncTarget for EmbeddedStore<E> {
     async fn notes(&self) -> Result<Vec<Note>, StoreError> {
         self.blocking(Keyspace::notes).await
     }

@@ -1,4 +1,4 @@
-//! [`SledStore`]: the handle to an embedded store.
+//! [`EmbeddedStore`]: the handle to an embedded store.
 
 use std::{path::Path, sync::Arc};
 
@@ -6,6 +6,7 @@ use oplogsync_core::store_error::{Fault, StoreError};
 
 use crate::{
     durability::Options,
+    engine::Engine,
     keyspace::Keyspace,
     step::{Steps, Watch},
 };
@@ -14,12 +15,12 @@ use crate::{
 /// (and waits then for the disk).
 ///
 /// Its work runs on the threads of the runtime that may block, one call at a time each.
-#[derive(Debug, Clone)]
-pub struct SledStore {
-    keyspace: Arc<Keyspace>,
+#[derive(Debug)]
+pub struct EmbeddedStore<E> {
+    keyspace: Arc<Keyspace<E>>,
 }
 
-impl SledStore {
+impl<E: Engine> EmbeddedStore<E> {
     /// Opens the store in the folder `path` for the node `node`, and creates both if there is none.
     /// It blocks while it recovers what an earlier process has left and reads the whole store once:
     /// what the engine has silently lost shows only in records that no longer fit each other.
@@ -33,7 +34,7 @@ impl SledStore {
         Ok(Self { keyspace: Arc::new(Keyspace::open(path.as_ref(), node, options, Steps::unwatched())?) })
     }
 
-    /// [`SledStore::open`] with somebody who watches its steps, and may fail them: for tests.
+    /// [`EmbeddedStore::open`] with somebody who watches its steps, and may fail them: for tests.
     ///
     /// # Errors
     /// As there.
@@ -57,19 +58,26 @@ impl SledStore {
 
     /// The blocking functions under the traits: for benchmarks and fuzzers.
     #[doc(hidden)]
-    pub fn keyspace(&self) -> &Keyspace {
+    pub fn keyspace(&self) -> &Keyspace<E> {
         &self.keyspace
     }
 
     /// Runs `work` where it may block.
     pub(crate) async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Keyspace) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&Keyspace<E>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let keyspace = Arc::clone(&self.keyspace);
         let joined = tokio::task::spawn_blocking(move || work(&keyspace)).await;
         joined.unwrap_or_else(|cut_off| {
             Err(StoreError::new(self.keyspace.node(), "finish a call", Fault::Unknown).because(cut_off))
         })
+    }
+}
+
+// Derived, it would ask for an engine that can be cloned.
+impl<E> Clone for EmbeddedStore<E> {
+    fn clone(&self) -> Self {
+        Self { keyspace: Arc::clone(&self.keyspace) }
     }
 }

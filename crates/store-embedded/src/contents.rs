@@ -3,6 +3,7 @@
 use oplogsync_core::{digest::NamespaceDigest, doc_id::DocId, document::Document, namespace::Namespace};
 
 use crate::{
+    engine::Engine,
     key::Key,
     place::Place,
     tree::{View, Writer},
@@ -19,7 +20,7 @@ pub(crate) struct Contents {
 }
 
 impl Contents {
-    pub(crate) fn open(view: &View<'_>, ns: &Namespace) -> Result<Self, Trouble> {
+    pub(crate) fn open<E: Engine>(view: &View<'_, E>, ns: &Namespace) -> Result<Self, Trouble> {
         let digest = view.record(&Key::digest(ns))?.unwrap_or_default();
         Ok(Self { place: view.place(ns)?, is_new: false, digest })
     }
@@ -30,7 +31,12 @@ impl Contents {
     }
 
     /// The document with this id before the batch.
-    pub(crate) fn current(&self, view: &View<'_>, ns: &Namespace, id: &DocId) -> Result<Option<Document>, Trouble> {
+    pub(crate) fn current<E: Engine>(
+        &self,
+        view: &View<'_, E>,
+        ns: &Namespace,
+        id: &DocId,
+    ) -> Result<Option<Document>, Trouble> {
         match &self.place {
             Some(place) if !self.is_new => view.document(ns, place, id),
             _ => Ok(None),
@@ -38,9 +44,9 @@ impl Contents {
     }
 
     /// Puts a document in the place of `current`, the one that is there with an equal id.
-    pub(crate) fn put(
+    pub(crate) fn put<E: Engine>(
         &mut self,
-        writer: &mut Writer<'_>,
+        writer: &mut Writer<'_, E>,
         current: Option<&Document>,
         document: &Document,
     ) -> Result<(), Trouble> {
@@ -54,7 +60,7 @@ impl Contents {
     }
 
     /// Takes `current` away.
-    pub(crate) fn remove(&mut self, writer: &mut Writer<'_>, id: &DocId, current: &Document) {
+    pub(crate) fn remove<E: Engine>(&mut self, writer: &mut Writer<'_, E>, id: &DocId, current: &Document) {
         self.digest.remove(current);
         if let Some(place) = &self.place {
             writer.remove(&place.document(id));
@@ -62,7 +68,7 @@ impl Contents {
     }
 
     /// Remembers what has come of it. A collection without documents needs no place.
-    pub(crate) fn close(self, writer: &mut Writer<'_>, ns: &Namespace) -> Result<(), Trouble> {
+    pub(crate) fn close<E: Engine>(self, writer: &mut Writer<'_, E>, ns: &Namespace) -> Result<(), Trouble> {
         if self.digest.count == 0 {
             writer.remove(&Key::digest(ns));
             writer.remove(&Key::place(ns));
@@ -74,7 +80,7 @@ impl Contents {
         writer.put(&Key::digest(ns), &self.digest)
     }
 
-    fn place_or_new(&mut self, writer: &mut Writer<'_>) -> Result<&Place, Trouble> {
+    fn place_or_new<E: Engine>(&mut self, writer: &mut Writer<'_, E>) -> Result<&Place, Trouble> {
         match &mut self.place {
             Some(place) => Ok(place),
             unknown => {

@@ -4,6 +4,8 @@ use std::{error::Error, io};
 
 use oplogsync_core::store_error::{Fault, StoreError};
 
+use crate::engine::Failure;
+
 type Cause = Box<dyn Error + Send + Sync>;
 
 /// The failure that has poisoned a store, for all who come later.
@@ -69,23 +71,22 @@ impl Trouble {
     }
 
     /// The engine failed to read.
-    pub(crate) fn reading(error: sled::Error) -> Self {
-        let fault = match &error {
+    pub(crate) fn reading(failure: Failure) -> Self {
+        match failure {
             // A file is shorter than what was written to it.
-            sled::Error::Io(io) if io.kind() == io::ErrorKind::UnexpectedEof => Fault::Corrupt,
-            sled::Error::Io(io) => io_fault(io, Fault::Unavailable),
-            sled::Error::Unsupported(_) => Fault::Incompatible,
-            sled::Error::Corruption { .. } | sled::Error::ReportableBug(_) | sled::Error::CollectionNotFound(_) => {
-                Fault::Corrupt
-            }
-        };
-        Self::new(fault).because(error)
+            Failure::Io(io) if io.kind() == io::ErrorKind::UnexpectedEof => Self::new(Fault::Corrupt).because(io),
+            Failure::Io(io) => Self::new(io_fault(&io, Fault::Unavailable)).because(io),
+            Failure::Corrupt(cause) => Self::new(Fault::Corrupt).because(cause),
+            Failure::Incompatible(cause) => Self::new(Fault::Incompatible).because(cause),
+            Failure::InUse => Self::new(Fault::Unavailable),
+            Failure::Poisoned(cause) => Self::new(Fault::Poisoned).because(cause).poisoning(),
+        }
     }
 
     /// The engine failed to write. It is final: what is in memory may not reach the disk any more.
-    pub(crate) fn writing(error: sled::Error) -> Self {
-        match error {
-            sled::Error::Io(io) => Self::syncing(io),
+    pub(crate) fn writing(failure: Failure) -> Self {
+        match failure {
+            Failure::Io(io) => Self::syncing(io),
             other => Self::reading(other).poisoning(),
         }
     }
@@ -93,12 +94,6 @@ impl Trouble {
     /// A write to the disk failed. It is final: the kernel may have dropped what it could not write.
     pub(crate) fn syncing(error: io::Error) -> Self {
         Self::new(io_fault(&error, Fault::Poisoned)).because(error).poisoning()
-    }
-
-    /// Whether the engine could not get its own lock, which it reports as text only.
-    pub(crate) fn is_engine_lock(&self) -> bool {
-        let cause = self.cause.as_ref().and_then(|cause| cause.downcast_ref::<sled::Error>());
-        matches!(cause, Some(sled::Error::Io(io)) if io.to_string().starts_with("could not acquire lock"))
     }
 
     /// With the node and what was being done.

@@ -1,4 +1,4 @@
-//! The documents of a [`SledStore`], and how far they have come.
+//! The documents of an [`EmbeddedStore`], and how far they have come.
 
 use oplogsync_core::{
     batch::Batch,
@@ -16,16 +16,17 @@ use oplogsync_core::{
 
 use crate::{
     apply::Folded,
+    engine::Engine,
     key::Key,
     keyspace::Keyspace,
     record::{Record, Unreadable},
     step::Step,
-    store::SledStore,
+    store::EmbeddedStore,
     tree::{View, document},
     trouble::Trouble,
 };
 
-impl Keyspace {
+impl<E: Engine> Keyspace<E> {
     /// See [`Documents::get`].
     ///
     /// # Errors
@@ -133,7 +134,12 @@ impl Keyspace {
     }
 }
 
-fn scan(view: &View<'_>, ns: &Namespace, after: Option<&DocId>, limits: Limits) -> Result<Vec<Document>, Trouble> {
+fn scan<E: Engine>(
+    view: &View<'_, E>,
+    ns: &Namespace,
+    after: Option<&DocId>,
+    limits: Limits,
+) -> Result<Vec<Document>, Trouble> {
     let Some(place) = view.place(ns)? else { return Ok(Vec::new()) };
     let mut found: Vec<Document> = Vec::new();
     let mut size = 0;
@@ -152,7 +158,7 @@ fn scan(view: &View<'_>, ns: &Namespace, after: Option<&DocId>, limits: Limits) 
     Ok(found)
 }
 
-impl Documents for SledStore {
+impl<E: Engine> Documents for EmbeddedStore<E> {
     async fn get(&self, ns: &Namespace, ids: &[DocId]) -> Result<Vec<Option<Document>>, StoreError> {
         let (ns, ids) = (ns.clone(), ids.to_vec());
         self.blocking(move |keyspace| keyspace.get(&ns, &ids)).await

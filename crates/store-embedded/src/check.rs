@@ -1,6 +1,6 @@
 //! The check of a whole tree when it is opened.
 //!
-//! The engine checks its pages one by one, and steps over damaged ones in the middle of its file
+//! An engine checks its pages one by one, and can step over damaged ones in the middle of its files
 //! as if they had never been written. What is lost that way leaves no damaged record behind; only
 //! the records that belong together tell. It costs one pass over the store.
 
@@ -17,10 +17,11 @@ use oplogsync_core::{
 use self::documents::{check_collections, check_documents};
 use crate::{
     copy::note,
-    folder::Files,
+    engine::Engine,
     group_commit::Ticket,
     key::Key,
     keyspace::{FORMAT, OLD_FORMAT},
+    mark::Mark,
     record::{Commits, Format, Record, Unreadable},
     sum::Sum,
     tree::View,
@@ -54,7 +55,7 @@ pub(crate) struct Opened {
 }
 
 /// Checks everything.
-pub(crate) fn check(view: &View<'_>, files: &Files) -> Result<Opened, Trouble> {
+pub(crate) fn check<E: Engine>(view: &View<'_, E>, mark: &Mark) -> Result<Opened, Trouble> {
     let format = view.record::<Format>(&Key::format())?;
     let commits = match format {
         Some(Format(other)) if format != Some(FORMAT) && format != Some(OLD_FORMAT) => {
@@ -64,14 +65,14 @@ pub(crate) fn check(view: &View<'_>, files: &Files) -> Result<Opened, Trouble> {
         _ => view.record::<Commits>(&Key::commits())?.map(|Commits { count, sum }| (count, Some(sum))),
     };
     let (found, sum) = commits.unwrap_or((Ticket(0), None));
-    let synced = files.mark()?;
+    let synced = mark.get()?;
     if found < synced {
         return Err(Trouble::new(Fault::Corrupt).because(Lost { synced: synced.0, found: found.0 }));
     }
     match format {
         Some(_) if commits.is_some() => {}
         Some(_) => return Err(Unreadable::Missing.at(Key::commits().as_bytes())),
-        None if view.tree.iter().next().transpose().map_err(Trouble::reading)?.is_none() => {
+        None if view.is_empty()? => {
             return Ok(Opened { format: None, commits: Ticket(0) });
         }
         None => return Err(Trouble::new(Fault::Incompatible).because(NoFormat)),
@@ -94,7 +95,7 @@ pub(crate) fn check(view: &View<'_>, files: &Files) -> Result<Opened, Trouble> {
 }
 
 /// The log is dense and chained from floor to head, and every entry is found by its operation id.
-fn check_log(view: &View<'_>) -> Result<(), Trouble> {
+fn check_log<E: Engine>(view: &View<'_, E>) -> Result<(), Trouble> {
     for item in view.under(&Key::acknowledgements()) {
         let (key, bytes) = item?;
         Anchor::decode(&key, &bytes)?;

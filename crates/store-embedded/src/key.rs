@@ -26,13 +26,15 @@
 
 mod describe;
 
+use std::ops::Bound;
+
 use oplogsync_core::{
     ids::OpId,
     namespace::{DatabaseName, Namespace},
 };
 
 pub(crate) use self::describe::{describe, describe_document};
-use crate::place::Place;
+use crate::place::{Place, Range, end_of};
 
 const FORMAT: u8 = 0x00;
 const COMMITS: u8 = 0x01;
@@ -196,6 +198,11 @@ impl Key {
     /// What follows the tag, as a namespace.
     pub(crate) fn namespace(key: &[u8]) -> Option<Namespace> {
         Self::text(key).and_then(|text| Namespace::new(text).ok())
+    }
+
+    /// The keys that begin with this one.
+    pub(crate) fn range(&self) -> Range {
+        (Bound::Included(self.0.clone()), end_of(&self.0))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

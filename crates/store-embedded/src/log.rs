@@ -1,6 +1,6 @@
-//! The log of a [`SledStore`].
+//! The log of an [`EmbeddedStore`].
 
-use std::collections::HashSet;
+use std::{collections::HashSet, ops::Bound};
 
 use oplogsync_core::{
     batch::check_follows,
@@ -14,11 +14,12 @@ use oplogsync_core::{
 };
 
 use crate::{
+    engine::Engine,
     key::Key,
     keyspace::Keyspace,
     record::{Captured, Record, Unreadable},
     step::Step,
-    store::SledStore,
+    store::EmbeddedStore,
     tree::{View, Writer},
     trouble::Trouble,
 };
@@ -29,7 +30,7 @@ const TRIM_STEP: usize = 1000;
 /// There is no log to work on.
 const NO_LOG: &str = "the store holds no log yet";
 
-impl Keyspace {
+impl<E: Engine> Keyspace<E> {
     /// See [`Log::create_log`].
     ///
     /// # Errors
@@ -141,7 +142,7 @@ impl Keyspace {
     }
 }
 
-impl View<'_> {
+impl<E: Engine> View<'_, E> {
     pub(crate) fn ends(&self) -> Result<Option<LogEnds>, Trouble> {
         match self.record(&Key::log())? {
             Some(ends) => Ok(Some(ends)),
@@ -151,7 +152,7 @@ impl View<'_> {
 
     pub(crate) fn entry(&self, index: u64) -> Result<Entry, Trouble> {
         let key = Key::entry(index);
-        let found = self.tree.get(key.as_bytes()).map_err(Trouble::reading)?;
+        let found = self.get(key.as_bytes())?;
         let bytes = found.ok_or_else(|| Unreadable::Missing.at(key.as_bytes()))?;
         entry(key.as_bytes(), &bytes)
     }
@@ -185,7 +186,7 @@ impl View<'_> {
     }
 }
 
-impl Writer<'_> {
+impl<E: Engine> Writer<'_, E> {
     /// Puts an entry where it is found by its position and by its operation.
     pub(crate) fn add_entry(&mut self, entry: &Entry) -> Result<(), Trouble> {
         self.put_entry(entry);
@@ -199,7 +200,7 @@ fn entry(key: &[u8], bytes: &[u8]) -> Result<Entry, Trouble> {
     if Key::entry_index(key) == Some(entry.position().index) { Ok(entry) } else { Err(Unreadable::Misplaced.at(key)) }
 }
 
-fn append(writer: &mut Writer<'_>, entries: &[Entry]) -> Result<Appended, Trouble> {
+fn append<E: Engine>(writer: &mut Writer<'_, E>, entries: &[Entry]) -> Result<Appended, Trouble> {
     writer.view.refuse_captured()?;
     let Some(mut ends) = writer.view.ends()? else { return Err(Trouble::defect(NO_LOG)) };
     for (last, entry) in entries.iter().zip(entries.iter().skip(1)) {
@@ -225,7 +226,7 @@ fn append(writer: &mut Writer<'_>, entries: &[Entry]) -> Result<Appended, Troubl
 }
 
 /// Whether the log holds the entry, or has a place for it right after its head.
-fn has_or_takes(view: &View<'_>, ends: &LogEnds, entry: &Entry) -> Result<bool, Trouble> {
+fn has_or_takes<E: Engine>(view: &View<'_, E>, ends: &LogEnds, entry: &Entry) -> Result<bool, Trouble> {
     let index = entry.position().index;
     if index <= ends.floor.position.index {
         return Ok(false);
@@ -236,7 +237,7 @@ fn has_or_takes(view: &View<'_>, ends: &LogEnds, entry: &Entry) -> Result<bool, 
     Ok(check_follows(&ends.head, entry).is_ok() && view.operation(entry.op_id(), ends)?.is_none())
 }
 
-fn raise_floor(writer: &mut Writer<'_>, floor: &Anchor) -> Result<(), Trouble> {
+fn raise_floor<E: Engine>(writer: &mut Writer<'_, E>, floor: &Anchor) -> Result<(), Trouble> {
     let Some(ends) = writer.view.ends()? else { return Err(Trouble::defect(NO_LOG)) };
     let index = floor.position.index;
     if index <= ends.floor.position.index {
@@ -257,12 +258,13 @@ fn raise_floor(writer: &mut Writer<'_>, floor: &Anchor) -> Result<(), Trouble> {
 
 /// Deletes some of the entries that are trimmed; whether there may be more. Those that a crash has
 /// left are found as well, since it starts at the oldest.
-fn trim_step(writer: &mut Writer<'_>) -> Result<bool, Trouble> {
+fn trim_step<E: Engine>(writer: &mut Writer<'_, E>) -> Result<bool, Trouble> {
     let Some(ends) = writer.view.ends()? else { return Ok(false) };
-    let range = Key::entry(0).as_bytes().to_vec()..=Key::entry(ends.floor.position.index).as_bytes().to_vec();
+    let [first, last] =
+        [0, ends.floor.position.index].map(|index| Bound::Included(Key::entry(index).as_bytes().to_vec()));
     let mut deleted = 0;
-    for item in writer.view.tree.range(range).take(TRIM_STEP) {
-        let (key, bytes) = item.map_err(Trouble::reading)?;
+    for item in writer.view.range((first, last)).take(TRIM_STEP) {
+        let (key, bytes) = item?;
         let trimmed = entry(&key, &bytes)?;
         writer.remove(&Key::entry(trimmed.position().index));
         writer.remove(&Key::operation(trimmed.op_id()));
@@ -271,7 +273,7 @@ fn trim_step(writer: &mut Writer<'_>) -> Result<bool, Trouble> {
     Ok(deleted == TRIM_STEP)
 }
 
-impl Log for SledStore {
+impl<E: Engine> Log for EmbeddedStore<E> {
     async fn create_log(&self, log: LogId) -> Result<LogEnds, StoreError> {
         self.blocking(move |keyspace| keyspace.create_log(log)).await
     }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, ops::Bound};
 
 use crate::{
+    engine::Engine,
     key::{DOCUMENT, ENTRY, Key, NAMED_DOCUMENT, OPERATION},
     place::Range,
     record::checksum_of,
@@ -24,7 +25,7 @@ pub(crate) struct Summands(BTreeMap<Vec<u8>, Option<u64>>);
 
 impl Sum {
     /// The sum of everything that is there.
-    pub(crate) fn of(view: &View<'_>) -> Result<Self, Trouble> {
+    pub(crate) fn of<E: Engine>(view: &View<'_, E>) -> Result<Self, Trouble> {
         let mut sum = Self::default();
         for item in ranges().into_iter().flat_map(|range| view.range(range)) {
             let (key, bytes) = item?;
@@ -36,10 +37,10 @@ impl Sum {
     }
 
     /// The sum after a batch.
-    pub(crate) fn after(self, changes: &Summands, view: &View<'_>) -> Result<Self, Trouble> {
+    pub(crate) fn after<E: Engine>(self, changes: &Summands, view: &View<'_, E>) -> Result<Self, Trouble> {
         let mut sum = self;
         for (key, new) in &changes.0 {
-            if let Some(old) = view.tree.get(key).map_err(Trouble::reading)? {
+            if let Some(old) = view.get(key)? {
                 sum = sum.without(checksum_of(&old));
             }
             sum = new.map_or(sum, |new| sum.with(new));

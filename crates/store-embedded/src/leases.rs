@@ -8,7 +8,7 @@ use oplogsync_core::{
     store_error::{Fault, StoreError},
 };
 
-use crate::{store::SledStore, trouble::Trouble};
+use crate::{engine::Engine, store::EmbeddedStore, trouble::Trouble};
 
 /// The leases. They live in memory: the folder's lock is theirs too, so whoever opens the folder
 /// knows that all former holders are gone.
@@ -49,7 +49,7 @@ impl LeaseTable {
     }
 }
 
-impl Leases for SledStore {
+impl<E: Engine> Leases for EmbeddedStore<E> {
     async fn lease(&self, name: LeaseName) -> Result<Option<Lease>, StoreError> {
         self.blocking(move |keyspace| {
             let leases = keyspace.leases().read().unwrap_or_else(PoisonError::into_inner);
@@ -100,13 +100,14 @@ mod tests {
     };
 
     use super::*;
+    use crate::toy::Toy;
 
     /// Without the check the swap would be done as soon as its thread gets to it.
     #[test]
     fn a_swap_whose_caller_has_gone_away_is_never_done() {
         let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
         runtime.block_on(async {
-            let store = SledStore::memory("a").unwrap();
+            let store = EmbeddedStore::<Toy>::memory("a").unwrap();
             let mine = Lease { owner: OwnerId::from_bytes([1; 16]), holder: "me".to_owned(), beat: 0 };
             // The only thread is busy while the caller asks and goes away.
             let (release, released) = mpsc::channel::<()>();

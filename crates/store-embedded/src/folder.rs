@@ -2,11 +2,10 @@
 
 use std::{
     collections::HashSet,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
     thread,
     time::Duration,
 };
@@ -15,7 +14,7 @@ use oplogsync_core::store_error::Fault;
 use tempfile::TempDir;
 
 use crate::{
-    group_commit::Ticket,
+    engine::Engine,
     mark::Mark,
     step::{Step, Steps},
     trouble::{Trouble, io_fault},
@@ -43,9 +42,10 @@ pub(crate) struct Folder {
 
 /// The folder holds something else.
 #[derive(Debug, thiserror::Error)]
-#[error("the folder holds `{name}`, which is not oplogsync's: give the node a folder of its own")]
+#[error("the folder holds `{name}`, which is not oplogsync's (on {engine}): give the node a folder of its own")]
 struct Foreign {
     name: String,
+    engine: &'static str,
 }
 
 /// The folder is locked.
@@ -56,10 +56,10 @@ struct InUse;
 impl Folder {
     /// Takes the folder at `path`, creates it if there is none, and removes what a kill in the
     /// middle of an earlier open has left.
-    pub(crate) fn take(path: &Path, steps: &Steps) -> Result<Self, Trouble> {
+    pub(crate) fn take<E: Engine>(path: &Path, steps: &Steps) -> Result<Self, Trouble> {
         let existed = path.exists();
         create(path)?;
-        refuse_foreign(path)?;
+        refuse_foreign::<E>(path)?;
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(path.join(LOCK_FILE));
         let lock = file.map_err(unavailable)?;
         with_patience(|| match lock.try_lock() {
@@ -67,7 +67,7 @@ impl Folder {
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(unavailable(error)),
         })?;
-        remove_leftovers(path, steps)?;
+        remove_leftovers::<E>(path, steps)?;
         let folder = Self { path: path.to_owned(), _lock: Some(lock), _temporary: None };
         if !existed && let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             sync_path(parent).map_err(Trouble::syncing)?;
@@ -86,66 +86,15 @@ impl Folder {
         &self.path
     }
 
-    /// The files of the engine, once it has opened them.
-    pub(crate) fn files(&self) -> Result<Files, Trouble> {
-        let db = File::open(self.path.join("db")).map_err(unavailable)?;
-        let mark = Mark::open(&self.path.join(MARK_FILE)).map_err(unavailable)?;
-        Ok(Files { db, mark, blobs: self.path.join("blobs"), synced_blobs: Mutex::default() })
+    /// Remembers beside the engine how much was synced.
+    pub(crate) fn mark(&self) -> Result<Mark, Trouble> {
+        Mark::open(&self.path.join(MARK_FILE)).map_err(unavailable)
     }
 
     /// Makes the folder's own entries durable, once the engine has created its files.
-    pub(crate) fn sync_entries(&self) -> io::Result<()> {
-        File::open(self.path.join("conf"))?.sync_all()?;
+    pub(crate) fn sync_entries<E: Engine>(&self) -> io::Result<()> {
+        E::sync_new(&self.path)?;
         sync_path(&self.path)
-    }
-}
-
-/// The engine's files, as far as acknowledged data is in them.
-#[derive(Debug)]
-pub(crate) struct Files {
-    db: File,
-    mark: Mark,
-    /// Large values are files of their own, which the engine writes and never syncs.
-    blobs: PathBuf,
-    synced_blobs: Mutex<HashSet<OsString>>,
-}
-
-impl Files {
-    /// Syncs them. What the engine's own flush does is no `fsync`.
-    pub(crate) fn sync(&self) -> io::Result<()> {
-        self.sync_blobs()?;
-        self.db.sync_all()
-    }
-
-    /// Remembers up to which write they are synced.
-    pub(crate) fn set_mark(&self, synced: Ticket) -> io::Result<()> {
-        self.mark.set(synced)
-    }
-
-    /// Up to which write they were synced, as far as it is remembered.
-    pub(crate) fn mark(&self) -> Result<Ticket, Trouble> {
-        self.mark.get()
-    }
-
-    /// Syncs the large values that are new since the last time; a written one never changes.
-    fn sync_blobs(&self) -> io::Result<()> {
-        let mut synced = self.synced_blobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let present = names(&self.blobs)?;
-        let mut any = false;
-        for name in present.difference(&synced) {
-            match File::open(self.blobs.join(name)) {
-                Ok(blob) => blob.sync_all()?,
-                // It was superseded since the folder was listed.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-            any = true;
-        }
-        if any {
-            sync_path(&self.blobs)?;
-        }
-        *synced = present;
-        Ok(())
     }
 }
 
@@ -184,32 +133,30 @@ fn restrict(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(MODE))
 }
 
-/// Refuses, before anything is written, a folder with files that are neither ours nor sled's, and
-/// a sled database that somebody else has made.
-fn refuse_foreign(path: &Path) -> Result<(), Trouble> {
+/// Refuses, before anything is written, a folder with files that are neither ours nor the engine's, and
+/// a database that somebody else has made with it.
+fn refuse_foreign<E: Engine>(path: &Path) -> Result<(), Trouble> {
     let names = names(path).map_err(unavailable)?;
-    let marked = names.contains(LOCK_FILE.as_ref() as &std::ffi::OsStr);
+    let marked = names.contains(OsStr::new(LOCK_FILE));
     let foreign = names.iter().map(|name| name.to_string_lossy()).find(|name| {
-        let known = matches!(&**name, LOCK_FILE | MARK_FILE | "conf" | "db" | "blobs") || name.starts_with("snap.");
+        let known = matches!(&**name, LOCK_FILE | MARK_FILE) || E::owns(name);
         !known || !marked
     });
     match foreign {
-        Some(name) => Err(Trouble::new(Fault::Incompatible).because(Foreign { name: name.into_owned() })),
+        Some(name) => {
+            let foreign = Foreign { name: name.into_owned(), engine: E::NAME };
+            Err(Trouble::new(Fault::Incompatible).because(foreign))
+        }
         None => Ok(()),
     }
 }
 
-/// Removes what a kill leaves in the middle of an open and what the next open would choke on:
-/// a half-written snapshot is taken for the newest (spacejam/sled issue 1533), and a half-written
-/// configuration for a damaged one. Neither holds data: a configuration is written before there
-/// is a database. To be called under our lock only.
-fn remove_leftovers(path: &Path, steps: &Steps) -> Result<(), Trouble> {
+/// Removes what a kill leaves in the middle of an open and what the next open would choke on. To be called under
+/// our lock only.
+fn remove_leftovers<E: Engine>(path: &Path, steps: &Steps) -> Result<(), Trouble> {
     let names = names(path).map_err(unavailable)?;
-    let has = |name: &str| names.iter().any(|present| present == name);
     for name in &names {
-        let text = name.to_string_lossy();
-        let half_written = text.starts_with("snap.") && text.ends_with(".generating");
-        if half_written || (text == "conf" && !has("db")) {
+        if E::is_leftover(&name.to_string_lossy(), |other| names.contains(OsStr::new(other))) {
             let remove = || fs::remove_file(path.join(name)).map_err(unavailable);
             steps.take(Step::CleanUp, unavailable, remove)?;
         }

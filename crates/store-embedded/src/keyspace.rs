@@ -10,13 +10,15 @@ use tokio::sync::Notify;
 
 use crate::{
     check::{Opened, check},
+    contained::Contained,
     durability::{Durability, Options},
     engine::Engine,
     flusher::Flusher,
-    folder::{Files, Folder, unavailable, with_patience},
+    folder::{Folder, unavailable, with_patience},
     group_commit::{GroupCommit, Ticket},
     key::Key,
     leases::LeaseTable,
+    mark::Mark,
     record::Format,
     step::{Step, Steps},
     sum::Sum,
@@ -29,8 +31,6 @@ pub(crate) const FORMAT: Format = Format(2);
 /// The version before, which has no places and no record of a collection. It is read, and becomes the
 /// present one when the folder is opened.
 pub(crate) const OLD_FORMAT: Format = Format(1);
-/// The engine's default of 1 GiB is too much for several nodes in one process.
-const CACHE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// One tree in one folder. Every method is a plain function that blocks; the traits of the store
 /// run them on threads that may.
@@ -39,7 +39,7 @@ const CACHE_BYTES: u64 = 256 * 1024 * 1024;
 /// their one atomic batch: a check and what depends on it are one step. The sync to the disk comes
 /// after it, outside, so that it can be shared.
 // The fields are dropped in this order: the last sync, the engine, and only then the lock.
-pub struct Keyspace {
+pub struct Keyspace<E> {
     node: Box<str>,
     leases: RwLock<LeaseTable>,
     /// Wakes those that wait for entries of the log.
@@ -48,17 +48,17 @@ pub struct Keyspace {
     steps: Steps,
     _flusher: Option<Flusher>,
     commit: Arc<GroupCommit>,
-    engine: Arc<Engine>,
+    engine: Arc<Contained<E>>,
     folder: Folder,
 }
 
-impl Keyspace {
-    /// Opens the folder at `path`; see [`SledStore::open`](crate::SledStore::open).
+impl<E: Engine> Keyspace<E> {
+    /// Opens the folder at `path`; see [`EmbeddedStore::open`](crate::EmbeddedStore::open).
     ///
     /// # Errors
     /// As there.
     pub(crate) fn open(path: &Path, node: &str, options: Options, steps: Steps) -> Result<Self, StoreError> {
-        let folder = Folder::take(path, &steps);
+        let folder = Folder::take::<E>(path, &steps);
         let opened = folder.and_then(|folder| Self::start(folder, node, options.durability, steps));
         opened.map_err(|trouble| trouble.on(node, format!("open the folder {}", path.display())))
     }
@@ -74,19 +74,11 @@ impl Keyspace {
     }
 
     fn start(folder: Folder, node: &str, durability: Durability, steps: Steps) -> Result<Self, Trouble> {
-        let config = sled::Config::new()
-            .path(folder.path())
-            .cache_capacity(CACHE_BYTES)
-            // The engine's own thread hides its failures, and an end that it does not reach blocks the close.
-            .flush_every_ms(None);
-        let open = || match Engine::open(&config) {
-            Err(trouble) if trouble.is_engine_lock() => Ok(None),
-            result => result.map(Some),
-        };
-        let engine = Arc::new(steps.take(Step::Open, unavailable, || with_patience(open))?);
-        let files = folder.files()?;
-        let Opened { format, commits } = engine.contain(|tree| check(&View { tree }, &files))?;
-        let commit = Arc::new(group_commit(commits, &engine, files, steps.clone()));
+        let open = || with_patience(|| Contained::<E>::open(folder.path()));
+        let engine = Arc::new(steps.take(Step::Open, unavailable, open)?);
+        let mark = folder.mark()?;
+        let Opened { format, commits } = engine.contain(|tree| check(&View { tree }, &mark))?;
+        let commit = Arc::new(group_commit(commits, &engine, mark, steps.clone()));
         let flusher = match durability {
             Durability::Interval(interval) => {
                 Some(Flusher::start(interval, Arc::clone(&commit)).map_err(Trouble::syncing)?)
@@ -123,7 +115,7 @@ impl Keyspace {
             return Ok(());
         }
         self.commit.settle(ticket)?;
-        let sync = || self.folder.sync_entries().map_err(Trouble::syncing);
+        let sync = || self.folder.sync_entries::<E>().map_err(Trouble::syncing);
         self.steps.take(Step::SyncFolder, Trouble::syncing, sync)
     }
 
@@ -136,7 +128,7 @@ impl Keyspace {
     pub(crate) fn read<T>(
         &self,
         doing: impl FnOnce() -> String,
-        work: impl FnOnce(&View<'_>) -> Result<T, Trouble>,
+        work: impl FnOnce(&View<'_, E>) -> Result<T, Trouble>,
     ) -> Result<T, StoreError> {
         let _writers_wait = self.leases.read().unwrap_or_else(PoisonError::into_inner);
         let result = self.engine.contain(|tree| work(&View { tree }));
@@ -148,7 +140,7 @@ impl Keyspace {
     pub(crate) fn read_durable<T>(
         &self,
         doing: impl Fn() -> String,
-        work: impl FnOnce(&View<'_>) -> Result<T, Trouble>,
+        work: impl FnOnce(&View<'_, E>) -> Result<T, Trouble>,
     ) -> Result<T, StoreError> {
         let mut ticket = None;
         let value = self.read(&doing, |view| {
@@ -167,7 +159,7 @@ impl Keyspace {
         &self,
         step: Step,
         doing: impl FnOnce() -> String,
-        work: impl FnOnce(&mut Writer<'_>) -> Result<T, Trouble>,
+        work: impl FnOnce(&mut Writer<'_, E>) -> Result<T, Trouble>,
     ) -> Result<T, StoreError> {
         let written = self.change(step, work).and_then(|(value, ticket)| {
             if self.waits {
@@ -182,7 +174,7 @@ impl Keyspace {
     pub(crate) fn change<T>(
         &self,
         step: Step,
-        work: impl FnOnce(&mut Writer<'_>) -> Result<T, Trouble>,
+        work: impl FnOnce(&mut Writer<'_, E>) -> Result<T, Trouble>,
     ) -> Result<(T, Ticket), Trouble> {
         let mut leases = self.leases.write().unwrap_or_else(PoisonError::into_inner);
         self.engine.contain(|tree| {
@@ -193,14 +185,14 @@ impl Keyspace {
     }
 
     /// Lets the engine take what a writer has to write.
-    fn take(&self, step: Step, writer: Writer<'_>, sum: Option<Sum>) -> Result<Ticket, Trouble> {
+    fn take(&self, step: Step, writer: Writer<'_, E>, sum: Option<Sum>) -> Result<Ticket, Trouble> {
         let tree = writer.view.tree;
-        // Without a batch the caller found its data there: it waits until that is durable.
-        let Some(batch) = writer.into_batch(self.commit.written().next(), sum)? else {
+        // Without changes the caller found its data there: it waits until that is durable.
+        let Some(changes) = writer.into_changes(self.commit.written().next(), sum)? else {
             return Ok(self.commit.written());
         };
         self.steps.take(step, Trouble::syncing, || {
-            tree.apply_batch(batch).map_err(Trouble::writing)?;
+            tree.apply(changes).map_err(Trouble::writing)?;
             Ok(self.commit.wrote())
         })
     }
@@ -214,21 +206,21 @@ impl Keyspace {
     }
 }
 
-impl std::fmt::Debug for Keyspace {
+impl<E> std::fmt::Debug for Keyspace<E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Keyspace").field("node", &self.node).field("folder", &self.folder).finish_non_exhaustive()
     }
 }
 
 /// The sync that concurrent writers share: out of the engine's buffers, then onto the disk.
-fn group_commit(start: Ticket, engine: &Arc<Engine>, files: Files, steps: Steps) -> GroupCommit {
+fn group_commit<E: Engine>(start: Ticket, engine: &Arc<Contained<E>>, mark: Mark, steps: Steps) -> GroupCommit {
     let engine = Arc::clone(engine);
     let sync = move |covered| {
         engine.contain(|tree| {
-            let flush = || tree.flush().map(drop).map_err(Trouble::writing);
+            let flush = || tree.flush().map_err(Trouble::writing);
             steps.take(Step::Flush, Trouble::syncing, flush)?;
-            steps.take(Step::Sync, Trouble::syncing, || files.sync().map_err(Trouble::syncing))?;
-            steps.take(Step::Mark, Trouble::syncing, || files.set_mark(covered).map_err(Trouble::syncing))
+            steps.take(Step::Sync, Trouble::syncing, || tree.sync().map_err(Trouble::writing))?;
+            steps.take(Step::Mark, Trouble::syncing, || mark.set(covered).map_err(Trouble::syncing))
         })
     };
     GroupCommit::new(start, Box::new(sync))

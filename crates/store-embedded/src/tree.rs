@@ -1,10 +1,14 @@
 //! [`View`] and [`Writer`]: one state of the tree, and what is to be changed in it.
 
+use std::ops::Bound;
+
 use oplogsync_core::{
     catalog::Collection, digest::NamespaceDigest, doc_id::DocId, document::Document, entry::Entry, namespace::Namespace,
 };
 
 use crate::{
+    changes::Changes,
+    engine::Engine,
     group_commit::Ticket,
     key::Key,
     leases::LeaseTable,
@@ -15,26 +19,36 @@ use crate::{
 };
 
 /// A record as it is stored: its key and its bytes.
-type Stored = (sled::IVec, sled::IVec);
+type Stored<E> = (<E as Engine>::Bytes, <E as Engine>::Bytes);
 
 /// One state of the tree.
-pub(crate) struct View<'a> {
-    pub(crate) tree: &'a sled::Tree,
+pub(crate) struct View<'a, E> {
+    pub(crate) tree: &'a E,
 }
 
-impl View<'_> {
+impl<E: Engine> View<'_, E> {
     pub(crate) fn record<R: Record>(&self, key: &Key) -> Result<Option<R>, Trouble> {
-        let found = self.tree.get(key.as_bytes()).map_err(Trouble::reading)?;
+        let found = self.get(key.as_bytes())?;
         found.map(|bytes| R::decode(key.as_bytes(), &bytes)).transpose()
     }
 
+    /// The bytes at a key.
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<E::Bytes>, Trouble> {
+        self.tree.get(key).map_err(Trouble::reading)
+    }
+
+    /// Whether there is no record at all.
+    pub(crate) fn is_empty(&self) -> Result<bool, Trouble> {
+        Ok(self.range((Bound::Unbounded, Bound::Unbounded)).next().transpose()?.is_none())
+    }
+
     /// All records under a prefix, in order.
-    pub(crate) fn under(&self, prefix: &Key) -> impl Iterator<Item = Result<Stored, Trouble>> + use<> {
-        self.tree.scan_prefix(prefix.as_bytes()).map(|item| item.map_err(Trouble::reading))
+    pub(crate) fn under(&self, prefix: &Key) -> impl Iterator<Item = Result<Stored<E>, Trouble>> + use<E> {
+        self.range(prefix.range())
     }
 
     /// All records of some keys, in order.
-    pub(crate) fn range(&self, keys: Range) -> impl Iterator<Item = Result<Stored, Trouble>> + use<> {
+    pub(crate) fn range(&self, keys: Range) -> impl Iterator<Item = Result<Stored<E>, Trouble>> + use<E> {
         self.tree.range(keys).map(|item| item.map_err(Trouble::reading))
     }
 
@@ -60,7 +74,7 @@ impl View<'_> {
     /// The document of a collection with this id.
     pub(crate) fn document(&self, ns: &Namespace, place: &Place, id: &DocId) -> Result<Option<Document>, Trouble> {
         let key = place.document(id);
-        let found = self.tree.get(key.as_bytes()).map_err(Trouble::reading)?;
+        let found = self.get(key.as_bytes())?;
         found.map(|bytes| document(ns.as_str(), key.as_bytes(), &bytes)).transpose()
     }
 }
@@ -73,17 +87,17 @@ pub(crate) fn document(collection: &str, key: &[u8], bytes: &[u8]) -> Result<Doc
 }
 
 /// One state of the tree, and what is to be changed in it.
-pub(crate) struct Writer<'a> {
-    pub(crate) view: View<'a>,
+pub(crate) struct Writer<'a, E> {
+    pub(crate) view: View<'a, E>,
     pub(crate) leases: &'a mut LeaseTable,
-    batch: Option<sled::Batch>,
+    changes: Changes,
     summands: Summands,
     next_place: Option<NextPlace>,
 }
 
-impl<'a> Writer<'a> {
-    pub(crate) fn new(view: View<'a>, leases: &'a mut LeaseTable) -> Self {
-        Self { view, leases, batch: None, summands: Summands::default(), next_place: None }
+impl<'a, E: Engine> Writer<'a, E> {
+    pub(crate) fn new(view: View<'a, E>, leases: &'a mut LeaseTable) -> Self {
+        Self { view, leases, changes: Changes::default(), summands: Summands::default(), next_place: None }
     }
 
     pub(crate) fn put<R: Record>(&mut self, key: &Key, record: &R) -> Result<(), Trouble> {
@@ -105,7 +119,7 @@ impl<'a> Writer<'a> {
 
     pub(crate) fn remove(&mut self, key: &Key) {
         self.summands.note(key, None);
-        self.batch.get_or_insert_default().remove(key.as_bytes());
+        self.changes.set(key.as_bytes(), None);
     }
 
     /// A place that no collection has ever had.
@@ -122,20 +136,21 @@ impl<'a> Writer<'a> {
 
     /// The changes as the commit number `count`; `None` when there are none. `sum` is that of what was there
     /// before, where no commit has told it.
-    pub(crate) fn into_batch(mut self, count: Ticket, sum: Option<Sum>) -> Result<Option<sled::Batch>, Trouble> {
-        if self.batch.is_some() {
-            let before = match sum {
-                Some(sum) => sum,
-                None => self.view.record::<Commits>(&Key::commits())?.map_or_else(Sum::default, |last| last.sum),
-            };
-            let sum = before.after(&self.summands, &self.view)?;
-            self.put(&Key::commits(), &Commits { count, sum })?;
+    pub(crate) fn into_changes(mut self, count: Ticket, sum: Option<Sum>) -> Result<Option<Changes>, Trouble> {
+        if self.changes.is_empty() {
+            return Ok(None);
         }
-        Ok(self.batch)
+        let before = match sum {
+            Some(sum) => sum,
+            None => self.view.record::<Commits>(&Key::commits())?.map_or_else(Sum::default, |last| last.sum),
+        };
+        let sum = before.after(&self.summands, &self.view)?;
+        self.put(&Key::commits(), &Commits { count, sum })?;
+        Ok(Some(self.changes))
     }
 
     fn insert(&mut self, key: &Key, bytes: Vec<u8>) {
         self.summands.note(key, Some(&bytes));
-        self.batch.get_or_insert_default().insert(key.as_bytes(), bytes);
+        self.changes.set(key.as_bytes(), Some(bytes));
     }
 }

@@ -1,6 +1,7 @@
 //! What is left of dropped collections goes, some documents at a time.
 
 use crate::{
+    engine::Engine,
     key::Key,
     keyspace::Keyspace,
     place::Place,
@@ -13,7 +14,7 @@ use crate::{
 /// How many documents are deleted in one step, so that others wait for a short time only.
 const SWEEP_STEP: usize = 1000;
 
-impl Keyspace {
+impl<E: Engine> Keyspace<E> {
     /// Deletes the documents of all places that were dropped. Nothing waits for the disk: what a crash
     /// brings back goes when the folder is opened.
     pub(crate) fn sweep_all(&self) -> Result<(), Trouble> {
@@ -23,7 +24,7 @@ impl Keyspace {
 }
 
 /// Deletes some documents of a dropped place; whether there was one.
-fn sweep(writer: &mut Writer<'_>) -> Result<bool, Trouble> {
+fn sweep<E: Engine>(writer: &mut Writer<'_, E>) -> Result<bool, Trouble> {
     let Some(item) = writer.view.under(&Key::all_dropped()).next() else { return Ok(false) };
     let (key, bytes) = item?;
     Dropped::decode(&key, &bytes)?;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use oplogsync_core::{catalog::Collection, digest::NamespaceDigest, namespace::Namespace};
 
 use crate::{
+    engine::Engine,
     key::Key,
     place::Place,
     record::{Dropped, NextPlace, Record, Unreadable},
@@ -20,7 +21,7 @@ struct Places {
 }
 
 /// Every collection can be read, and no view has documents.
-pub(super) fn check_collections(view: &View<'_>) -> Result<(), Trouble> {
+pub(super) fn check_collections<E: Engine>(view: &View<'_, E>) -> Result<(), Trouble> {
     for item in view.under(&Key::collections()) {
         let (key, bytes) = item?;
         let Collection { ns, options, .. } = Collection::decode(&key, &bytes)?;
@@ -33,7 +34,7 @@ pub(super) fn check_collections(view: &View<'_>) -> Result<(), Trouble> {
 }
 
 /// The documents of each namespace are those that its digest counts, and there are no others.
-pub(super) fn check_documents(view: &View<'_>) -> Result<(), Trouble> {
+pub(super) fn check_documents<E: Engine>(view: &View<'_, E>) -> Result<(), Trouble> {
     let places = Places::read(view)?;
     let mut counted = count(view, &places)?;
     for (place, ns) in &places.owners {
@@ -49,7 +50,7 @@ pub(super) fn check_documents(view: &View<'_>) -> Result<(), Trouble> {
 }
 
 /// Counts the documents of each place that was not dropped.
-fn count(view: &View<'_>, places: &Places) -> Result<BTreeMap<Place, NamespaceDigest>, Trouble> {
+fn count<E: Engine>(view: &View<'_, E>, places: &Places) -> Result<BTreeMap<Place, NamespaceDigest>, Trouble> {
     let mut counted: BTreeMap<Place, NamespaceDigest> = BTreeMap::new();
     for item in Key::all_documents().iter().flat_map(|prefix| view.under(prefix)) {
         let (key, bytes) = item?;
@@ -68,7 +69,7 @@ fn count(view: &View<'_>, places: &Places) -> Result<BTreeMap<Place, NamespaceDi
 
 impl Places {
     /// Each place is of one collection with documents, or dropped, and was given before.
-    fn read(view: &View<'_>) -> Result<Self, Trouble> {
+    fn read<E: Engine>(view: &View<'_, E>) -> Result<Self, Trouble> {
         let mut places = Self { owners: BTreeMap::new(), dropped: BTreeSet::new() };
         for item in view.under(&Key::all_dropped()) {
             let (key, bytes) = item?;

@@ -1,4 +1,4 @@
-//! The body of this store's fuzz target (feature `testing`): whatever the bytes of a record are, it
+//! The body of the embedded stores' fuzz target (feature `testing`): whatever the bytes of a record are, it
 //! returns, and what it accepts keeps its promises.
 
 use bson::rawdoc;
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn every_target_of_this_store_holds_around_its_corpus() {
-        let runs = oplogsync_core::testing::fuzzing::corpus::run("oplogsync_store_sled", &TARGETS);
+        let runs = oplogsync_core::testing::fuzzing::corpus::run("oplogsync_store_embedded", &TARGETS);
         assert!(runs > 1_000, "{runs} inputs");
     }
 

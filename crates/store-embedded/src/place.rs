@@ -15,8 +15,8 @@ use crate::key::{DOCUMENT, Key, NAMED_DOCUMENT, NAMESPACE_END};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place(Vec<u8>);
 
-/// The keys of some documents.
-pub(crate) type Range = (Bound<Vec<u8>>, Bound<Vec<u8>>);
+/// The keys between two bounds.
+pub type Range = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 
 impl Place {
     /// The place with a number.
@@ -74,7 +74,7 @@ impl Place {
         };
         let end = match until {
             Some(id) => Bound::Included(self.document(id).as_bytes().to_vec()),
-            None => Bound::Excluded(self.end()),
+            None => end_of(&self.0),
         };
         (start, end)
     }
@@ -82,19 +82,18 @@ impl Place {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+}
 
-    /// The first key behind all documents in it.
-    fn end(&self) -> Vec<u8> {
-        let mut end = self.0.clone();
-        while let Some(last) = end.pop() {
-            // The tag is smaller than that.
-            if last < u8::MAX {
-                end.push(last + 1);
-                break;
-            }
+/// Behind all keys that begin with a prefix.
+pub(crate) fn end_of(prefix: &[u8]) -> Bound<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            return Bound::Excluded(end);
         }
-        end
     }
+    Bound::Unbounded
 }
 
 impl fmt::Display for Place {
