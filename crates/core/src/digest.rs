@@ -19,16 +19,16 @@ impl NamespaceDigest {
     /// Counts a document in.
     pub fn add(&mut self, document: &Document) {
         self.count = self.count.wrapping_add(1);
-        self.sum = self.sum.wrapping_add(hash(document));
+        self.sum = self.sum.wrapping_add(hash(document.as_bytes()));
     }
 
-    /// Counts a document out.
-    pub fn remove(&mut self, document: &Document) {
+    /// Counts a document out that was counted in, given as its bytes.
+    pub fn remove(&mut self, document: &[u8]) {
         self.count = self.count.wrapping_sub(1);
         self.sum = self.sum.wrapping_sub(hash(document));
     }
 }
 
-fn hash(document: &Document) -> u128 {
-    u128::from_be_bytes(Hash::of(document.as_bytes()).to_bytes())
+fn hash(document: &[u8]) -> u128 {
+    u128::from_be_bytes(Hash::of(document).to_bytes())
 }

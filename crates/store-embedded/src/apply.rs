@@ -136,13 +136,17 @@ fn apply_change<E: Engine>(
     change: &mut Change,
 ) -> Result<(), Trouble> {
     let current = contents.current(&writer.view, &change.ns, &change.id)?;
-    if let Some(drift) = change.drift(Existence::of(current.as_ref())) {
+    let found = if current.is_some() { Existence::Present } else { Existence::Absent };
+    if let Some(drift) = change.drift(found) {
         return Err(Trouble::new(drift));
     }
-    change.resolve(current.as_ref()).map_err(|unfit| Trouble::new(Fault::from(&unfit)).because(unfit))?;
-    match (&change.after, &current) {
-        (Some(document), current) => contents.put(writer, current.as_ref(), document)?,
-        (None, Some(current)) => contents.remove(writer, &change.id, current),
+    if !change.patches.is_empty() {
+        let base = current.as_ref().map(|current| current.document(change.ns.as_str())).transpose()?;
+        change.resolve(base.as_ref()).map_err(|unfit| Trouble::new(Fault::from(&unfit)).because(unfit))?;
+    }
+    match (&change.after, current) {
+        (Some(document), current) => contents.put(writer, &change.id, current, document)?,
+        (None, Some(current)) => contents.remove(writer, current),
         (None, None) => {}
     }
     Ok(())

@@ -6,7 +6,7 @@ use crate::{
     engine::Engine,
     key::Key,
     place::Place,
-    tree::{View, Writer},
+    tree::{StoredDocument, View, Writer},
     trouble::Trouble,
 };
 
@@ -36,35 +36,37 @@ impl Contents {
         view: &View<'_, E>,
         ns: &Namespace,
         id: &DocId,
-    ) -> Result<Option<Document>, Trouble> {
+    ) -> Result<Option<StoredDocument<E::Bytes>>, Trouble> {
         match &self.place {
-            Some(place) if !self.is_new => view.document(ns, place, id),
+            Some(place) if !self.is_new => view.stored(ns, place.document(id)),
             _ => Ok(None),
         }
     }
 
-    /// Puts a document in the place of `current`, the one that is there with an equal id.
+    /// Puts a document in the place of `current`, the one that is there with the same id.
     pub(crate) fn put<E: Engine>(
         &mut self,
         writer: &mut Writer<'_, E>,
-        current: Option<&Document>,
+        id: &DocId,
+        current: Option<StoredDocument<E::Bytes>>,
         document: &Document,
     ) -> Result<(), Trouble> {
-        if let Some(current) = current {
-            self.digest.remove(current);
-        }
+        let key = match current {
+            Some(current) => {
+                self.digest.remove(current.as_bytes());
+                current.into_key()
+            }
+            None => self.place_or_new(writer)?.document(id),
+        };
         self.digest.add(document);
-        let key = self.place_or_new(writer)?.document(&document.id());
-        writer.put_payload(&key, document.as_bytes());
+        writer.put_document(key, document);
         Ok(())
     }
 
     /// Takes `current` away.
-    pub(crate) fn remove<E: Engine>(&mut self, writer: &mut Writer<'_, E>, id: &DocId, current: &Document) {
-        self.digest.remove(current);
-        if let Some(place) = &self.place {
-            writer.remove(&place.document(id));
-        }
+    pub(crate) fn remove<E: Engine>(&mut self, writer: &mut Writer<'_, E>, current: StoredDocument<E::Bytes>) {
+        self.digest.remove(current.as_bytes());
+        writer.remove_document(current.into_key());
     }
 
     /// Remembers what has come of it. A collection without documents needs no place.

@@ -23,7 +23,7 @@ use crate::{
     record::{Unreadable, note_document, unseal},
     step::Step,
     store::EmbeddedStore,
-    tree::{View, Writer, document},
+    tree::{StoredDocument, View, Writer},
     trouble::Trouble,
 };
 
@@ -200,10 +200,9 @@ impl<E: Engine> Writer<'_, E> {
         if let Some(place) = contents.place().cloned() {
             for item in self.view.range(place.range(piece.after.as_ref(), piece.until.as_ref())) {
                 let (key, bytes) = item?;
-                let current = document(piece.ns.as_str(), &key, &bytes)?;
-                let id = current.id();
-                if !kept.contains(&id) {
-                    contents.remove(self, &id, &current);
+                let current = StoredDocument::new(piece.ns.as_str(), Key::of_bytes(&key), bytes)?;
+                if !kept.contains(&current.document(piece.ns.as_str())?.id()) {
+                    contents.remove(self, current);
                     surplus += 1;
                 }
                 if surplus == SURPLUS_STEP {
@@ -213,8 +212,9 @@ impl<E: Engine> Writer<'_, E> {
             }
         }
         for document in &piece.documents {
-            let current = contents.current(&self.view, &piece.ns, &document.id())?;
-            contents.put(self, current.as_ref(), document)?;
+            let id = document.id();
+            let current = contents.current(&self.view, &piece.ns, &id)?;
+            contents.put(self, &id, current, document)?;
         }
         contents.close(self, &piece.ns)?;
         self.put_notes(std::slice::from_ref(note));
@@ -231,8 +231,8 @@ impl<E: Engine> Writer<'_, E> {
         let mut contents = Contents::open(&self.view, ns)?;
         let current = contents.current(&self.view, ns, id)?;
         match (document, current) {
-            (Some(document), current) => contents.put(self, current.as_ref(), document)?,
-            (None, Some(current)) => contents.remove(self, id, &current),
+            (Some(document), current) => contents.put(self, id, current, document)?,
+            (None, Some(current)) => contents.remove(self, current),
             (None, None) => {}
         }
         contents.close(self, ns)

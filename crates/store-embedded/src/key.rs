@@ -37,7 +37,7 @@ pub(crate) use self::describe::{describe, describe_document};
 use crate::place::{Place, Range, end_of};
 
 const FORMAT: u8 = 0x00;
-const COMMITS: u8 = 0x01;
+pub(crate) const COMMITS: u8 = 0x01;
 const LOG: u8 = 0x10;
 pub(crate) const ENTRY: u8 = 0x11;
 pub(crate) const OPERATION: u8 = 0x12;
@@ -81,6 +81,11 @@ impl Key {
 
     pub(crate) fn entries() -> Self {
         Self(vec![ENTRY])
+    }
+
+    /// The keys of the entries from one index to another, both included.
+    pub(crate) fn entries_between(from: u64, to: u64) -> Range {
+        (Bound::Included(Self::entry(from).0), Bound::Included(Self::entry(to).0))
     }
 
     /// The index in the key of an entry.
@@ -183,6 +188,10 @@ impl Key {
     /// A key that was read.
     pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
         Self(bytes.to_vec())
+    }
+
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0
     }
 
     /// What follows the tag.

@@ -1,10 +1,10 @@
 //! The log of an [`EmbeddedStore`].
 
-use std::{collections::HashSet, ops::Bound};
+use std::collections::HashSet;
 
 use oplogsync_core::{
     batch::check_follows,
-    codec,
+    codec::Decoder,
     entry::Entry,
     ids::{LogId, OpId},
     limits::Limits,
@@ -154,19 +154,28 @@ impl<E: Engine> View<'_, E> {
         let key = Key::entry(index);
         let found = self.get(key.as_bytes())?;
         let bytes = found.ok_or_else(|| Unreadable::Missing.at(key.as_bytes()))?;
-        entry(key.as_bytes(), &bytes)
+        entry(&mut Decoder::default(), key.as_bytes(), &bytes)
     }
 
     /// Every index from `from` (or the floor) to the head must be there: a missing one is damage.
     fn entries(&self, from: u64, limits: Limits) -> Result<Vec<Entry>, Trouble> {
         let Some(ends) = self.ends()? else { return Ok(Vec::new()) };
+        let (from, to) = (from.max(ends.floor.next_index()), ends.head.position.index);
         let mut entries = Vec::new();
+        if from > to {
+            return Ok(entries);
+        }
         let mut bytes = 0;
-        for index in from.max(ends.floor.next_index())..=ends.head.position.index {
-            if entries.len() >= limits.entries_max.max(1) {
-                break;
+        let mut decoder = Decoder::default();
+        let mut records = self.range(Key::entries_between(from, to));
+        for index in (from..=to).take(limits.entries_max.max(1)) {
+            let expected = Key::entry(index);
+            let (key, record) =
+                records.next().transpose()?.ok_or_else(|| Unreadable::Missing.at(expected.as_bytes()))?;
+            if *key != *expected.as_bytes() {
+                return Err(Unreadable::Missing.at(expected.as_bytes()));
             }
-            let entry = self.entry(index)?;
+            let entry = entry(&mut decoder, &key, &record)?;
             bytes += entry.bytes();
             if !entries.is_empty() && bytes > limits.bytes_max {
                 break;
@@ -195,8 +204,8 @@ impl<E: Engine> Writer<'_, E> {
 }
 
 /// The entry in the bytes at `key`.
-fn entry(key: &[u8], bytes: &[u8]) -> Result<Entry, Trouble> {
-    let entry = codec::decode(bytes).map_err(|why| Unreadable::from(why).at(key))?;
+fn entry(decoder: &mut Decoder, key: &[u8], bytes: &[u8]) -> Result<Entry, Trouble> {
+    let entry = decoder.decode(bytes).map_err(|why| Unreadable::from(why).at(key))?;
     if Key::entry_index(key) == Some(entry.position().index) { Ok(entry) } else { Err(Unreadable::Misplaced.at(key)) }
 }
 
@@ -260,12 +269,10 @@ fn raise_floor<E: Engine>(writer: &mut Writer<'_, E>, floor: &Anchor) -> Result<
 /// left are found as well, since it starts at the oldest.
 fn trim_step<E: Engine>(writer: &mut Writer<'_, E>) -> Result<bool, Trouble> {
     let Some(ends) = writer.view.ends()? else { return Ok(false) };
-    let [first, last] =
-        [0, ends.floor.position.index].map(|index| Bound::Included(Key::entry(index).as_bytes().to_vec()));
     let mut deleted = 0;
-    for item in writer.view.range((first, last)).take(TRIM_STEP) {
+    for item in writer.view.range(Key::entries_between(0, ends.floor.position.index)).take(TRIM_STEP) {
         let (key, bytes) = item?;
-        let trimmed = entry(&key, &bytes)?;
+        let trimmed = entry(&mut Decoder::default(), &key, &bytes)?;
         writer.remove(&Key::entry(trimmed.position().index));
         writer.remove(&Key::operation(trimmed.op_id()));
         deleted += 1;

@@ -103,6 +103,11 @@ pub(crate) fn seal(key: &Key, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// The payload in bytes that [`unseal`] has passed.
+pub(crate) fn payload(bytes: &[u8]) -> &[u8] {
+    bytes.get(1..bytes.len().saturating_sub(CHECKSUM_BYTES)).unwrap_or_default()
+}
+
 /// The payload in the bytes that stand at `key`.
 pub(crate) fn unseal<'a>(key: &[u8], bytes: &'a [u8]) -> Result<&'a [u8], Unreadable> {
     let at = bytes.len().checked_sub(CHECKSUM_BYTES).ok_or(Unreadable::Checksum)?;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::Bound};
 
 use crate::{
     engine::Engine,
-    key::{DOCUMENT, ENTRY, Key, NAMED_DOCUMENT, OPERATION},
+    key::{COMMITS, DOCUMENT, ENTRY, Key, NAMED_DOCUMENT, OPERATION},
     place::Range,
     record::checksum_of,
     tree::View,
@@ -67,8 +67,7 @@ impl Summands {
 }
 
 fn is_summand(key: &[u8]) -> bool {
-    key != Key::commits().as_bytes()
-        && !key.first().is_none_or(|tag| matches!(*tag, ENTRY | OPERATION | NAMED_DOCUMENT | DOCUMENT))
+    key != [COMMITS] && !key.first().is_none_or(|tag| matches!(*tag, ENTRY | OPERATION | NAMED_DOCUMENT | DOCUMENT))
 }
 
 /// All keys but those of the records of which there are many.

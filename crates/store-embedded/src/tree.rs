@@ -1,6 +1,6 @@
 //! [`View`] and [`Writer`]: one state of the tree, and what is to be changed in it.
 
-use std::ops::Bound;
+use std::ops::{Bound, Deref};
 
 use oplogsync_core::{
     catalog::Collection, digest::NamespaceDigest, doc_id::DocId, document::Document, entry::Entry, namespace::Namespace,
@@ -13,7 +13,7 @@ use crate::{
     key::Key,
     leases::LeaseTable,
     place::{Place, Range},
-    record::{Commits, NextPlace, Record, Unreadable, seal, unseal},
+    record::{Commits, NextPlace, Record, Unreadable, payload, seal, unseal},
     sum::{Sum, Summands},
     trouble::Trouble,
 };
@@ -73,9 +73,46 @@ impl<E: Engine> View<'_, E> {
 
     /// The document of a collection with this id.
     pub(crate) fn document(&self, ns: &Namespace, place: &Place, id: &DocId) -> Result<Option<Document>, Trouble> {
-        let key = place.document(id);
-        let found = self.get(key.as_bytes())?;
-        found.map(|bytes| document(ns.as_str(), key.as_bytes(), &bytes)).transpose()
+        let found = self.stored(ns, place.document(id))?;
+        found.map(|stored| stored.document(ns.as_str())).transpose()
+    }
+
+    /// The same, as it is stored at its key.
+    pub(crate) fn stored(&self, ns: &Namespace, key: Key) -> Result<Option<StoredDocument<E::Bytes>>, Trouble> {
+        let Some(record) = self.get(key.as_bytes())? else { return Ok(None) };
+        StoredDocument::new(ns.as_str(), key, record).map(Some)
+    }
+}
+
+/// A document as it is stored, known to be what was written.
+pub(crate) struct StoredDocument<B> {
+    key: Key,
+    record: B,
+}
+
+impl<B: Deref<Target = [u8]>> StoredDocument<B> {
+    /// The document of a collection in the record at `key`.
+    pub(crate) fn new(collection: &str, key: Key, record: B) -> Result<Self, Trouble> {
+        match unseal(key.as_bytes(), &record) {
+            Ok(_) => Ok(Self { key, record }),
+            Err(why) => Err(why.at_document(collection, key.as_bytes())),
+        }
+    }
+
+    /// The bytes of the document.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        payload(&self.record)
+    }
+
+    /// The document, checked.
+    pub(crate) fn document(&self, collection: &str) -> Result<Document, Trouble> {
+        let checked = Document::from_bytes(self.as_bytes().to_vec());
+        checked.map_err(|why| Unreadable::from(why).at_document(collection, self.key.as_bytes()))
+    }
+
+    /// Where it stands.
+    pub(crate) fn into_key(self) -> Key {
+        self.key
     }
 }
 
@@ -111,6 +148,17 @@ impl<'a, E: Engine> Writer<'a, E> {
         self.insert(key, seal(key, payload));
     }
 
+    /// Puts a document, which its collection's digest counts.
+    pub(crate) fn put_document(&mut self, key: Key, document: &Document) {
+        let bytes = seal(&key, document.as_bytes());
+        self.changes.set(key.into_bytes(), Some(bytes));
+    }
+
+    /// Takes a document away, which its collection's digest counts no more.
+    pub(crate) fn remove_document(&mut self, key: Key) {
+        self.changes.set(key.into_bytes(), None);
+    }
+
     pub(crate) fn put_entry(&mut self, entry: &Entry) {
         let mut bytes = Vec::with_capacity(entry.bytes() + 64);
         oplogsync_core::codec::encode(entry, &mut bytes);
@@ -119,7 +167,7 @@ impl<'a, E: Engine> Writer<'a, E> {
 
     pub(crate) fn remove(&mut self, key: &Key) {
         self.summands.note(key, None);
-        self.changes.set(key.as_bytes(), None);
+        self.changes.set(key.as_bytes().to_vec(), None);
     }
 
     /// A place that no collection has ever had.
@@ -151,6 +199,6 @@ impl<'a, E: Engine> Writer<'a, E> {
 
     fn insert(&mut self, key: &Key, bytes: Vec<u8>) {
         self.summands.note(key, Some(&bytes));
-        self.changes.set(key.as_bytes(), Some(bytes));
+        self.changes.set(key.as_bytes().to_vec(), Some(bytes));
     }
 }

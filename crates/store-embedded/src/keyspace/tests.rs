@@ -20,7 +20,7 @@ fn flip(keyspace: &Keyspace<Toy>, key: &Key) {
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         let mut changes = Changes::default();
-        changes.set(key.as_bytes(), Some(bytes));
+        changes.set(key.as_bytes().to_vec(), Some(bytes));
         tree.apply(changes).map_err(Trouble::writing)
     });
     flipped.unwrap();
