@@ -39,6 +39,11 @@ enum Rename {
     Collection { from: Namespace, to: Namespace },
 }
 
+/// The filter renames a collection to something that no collection can be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("with its new database its name is longer than 255 bytes: rename it to a shorter one by `[filter] rename`")]
+pub struct Unnameable;
+
 /// Why texts are no [`Filter`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -131,6 +136,11 @@ impl Filter {
     /// Whether its patterns let a name pass, also one that is no [`Namespace`] or cannot be renamed as it says.
     pub fn includes(&self, name: &str) -> bool {
         self.0.includes(name)
+    }
+
+    /// Whether `ns` is replicated, but cannot have the name that a target is to call it by.
+    pub fn is_unnameable(&self, ns: &Namespace) -> bool {
+        self.0.includes(ns.as_str()) && self.0.renamed(ns).is_none()
     }
 
     /// What a source calls that which a target calls `ns`; `None` when nothing is replicated under that name.

@@ -32,6 +32,7 @@ use crate::{
     checkpoint::Resume,
     command::Action,
     feed::Feed,
+    filter::Unnameable,
     host::Host,
     ids::OwnerId,
     lease::{HeldLease, Lease, LeaseName},
@@ -242,6 +243,11 @@ where
         // Of a source that cannot be copied nothing replaces what the target holds.
         let listing = self.source.list().await?;
         self.check_not_before(Some(self.source.clock().moment(&start.checkpoint.anchor)), listing.at)?;
+        let names = listing.collections.iter().map(|listed| &listed.collection.ns);
+        if let Some(ns) = names.into_iter().find(|ns| self.options.filter.is_unnameable(ns)) {
+            let refused = StoreError::new(self.name, "copy its source", Fault::Unreplicable { name: ns.to_string() });
+            return Err(refused.because(Unnameable).into());
+        }
         let notes = self.target.notes().await?;
         let others = notes.iter().filter(|note| note.name != old.note().name);
         let gone: Vec<Note> = others.map(|note| Note { name: note.name.clone(), document: None }).collect();

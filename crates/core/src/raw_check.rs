@@ -27,93 +27,84 @@ pub(crate) fn check_form(bytes: &[u8], depth_max: usize) -> Result<(), DocumentE
 }
 
 fn walk(bytes: &[u8], depth_max: usize) -> Result<usize, DocumentError> {
-    let mut walk = Walk { bytes, at: 0, end: bytes.len(), open: Vec::with_capacity(8), depth_max, ids: 0 };
-    walk.open_document(bytes.len())?;
-    while !walk.open.is_empty() {
+    let mut walk = Walk { rest: bytes, end: bytes.len(), behind: Vec::with_capacity(8), depth_max, ids: 0 };
+    walk.open_document()?;
+    while !walk.behind.is_empty() {
         walk.element()?;
     }
-    if walk.at == bytes.len() { Ok(walk.ids) } else { Err(walk.malformed("bytes follow the document")) }
-}
-
-/// A document around the one that is being walked: where it ends, and where the value around it ends, if
-/// that is code with scope.
-struct Open {
-    end: usize,
-    scope_end: Option<usize>,
+    if walk.rest.is_empty() { Ok(walk.ids) } else { Err(walk.malformed("bytes follow the document")) }
 }
 
 struct Walk<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    /// The end of the innermost open document, which is the end of what may be read here.
+    /// What is still to be read of the innermost open document.
+    rest: &'a [u8],
+    /// Where that ends, for messages.
     end: usize,
-    open: Vec<Open>,
+    /// What follows each open document, in the one around it.
+    behind: Vec<&'a [u8]>,
     depth_max: usize,
     /// How many fields of the outermost document are called `_id`.
     ids: usize,
 }
 
 impl<'a> Walk<'a> {
+    #[cold]
     fn malformed(&self, what: &'static str) -> DocumentError {
-        DocumentError::Malformed { offset: self.at, what }
+        DocumentError::Malformed { offset: self.end - self.rest.len(), what }
     }
 
-    /// What may still be read here.
-    fn rest(&self) -> &'a [u8] {
-        self.bytes.get(self.at..self.end).unwrap_or_default()
+    #[cold]
+    fn cut_off(&self) -> DocumentError {
+        self.malformed("a value is cut off")
     }
 
     fn skip(&mut self, count: usize) -> Result<(), DocumentError> {
-        if count > self.end.saturating_sub(self.at) {
-            return Err(self.malformed("a value is cut off"));
-        }
-        self.at += count;
+        self.rest = self.rest.get(count..).ok_or_else(|| self.cut_off())?;
         Ok(())
     }
 
     fn byte(&mut self) -> Result<u8, DocumentError> {
-        let byte = *self.rest().first().ok_or_else(|| self.malformed("a value is cut off"))?;
-        self.at += 1;
-        Ok(byte)
+        let (byte, rest) = self.rest.split_first().ok_or_else(|| self.cut_off())?;
+        self.rest = rest;
+        Ok(*byte)
+    }
+
+    /// The length that stands here.
+    fn peek_length(&self) -> Result<usize, DocumentError> {
+        let four = self.rest.first_chunk().ok_or_else(|| self.cut_off())?;
+        usize::try_from(i32::from_le_bytes(*four)).map_err(|_| self.malformed("a length is negative"))
     }
 
     fn length(&mut self) -> Result<usize, DocumentError> {
-        let four = *self.rest().first_chunk().ok_or_else(|| self.malformed("a value is cut off"))?;
-        self.at += 4;
-        usize::try_from(i32::from_le_bytes(four)).map_err(|_| self.malformed("a length is negative"))
+        let length = self.peek_length()?;
+        self.skip(4)?;
+        Ok(length)
     }
 
     /// Text that ends at a NUL.
     fn c_string(&mut self) -> Result<&'a [u8], DocumentError> {
-        let rest = self.rest();
-        let (count, is_ascii) = until_nul(rest).ok_or_else(|| self.malformed("a name has no end"))?;
-        let text = rest.get(..count).unwrap_or_default();
+        let (count, is_ascii) = until_nul(self.rest).ok_or_else(|| self.malformed("a name has no end"))?;
+        let text = self.rest.get(..count).unwrap_or_default();
         // What is all ASCII is UTF-8.
         if !is_ascii && std::str::from_utf8(text).is_err() {
             return Err(self.malformed("a name is not UTF-8"));
         }
-        self.at += count + 1;
+        self.skip(count + 1)?;
         Ok(text)
     }
 
     /// Text behind its length, which counts the NUL at its end.
     fn string(&mut self) -> Result<(), DocumentError> {
         let length = self.length()?;
-        let count = length.checked_sub(1).ok_or_else(|| self.malformed("a string has no room for its end"))?;
-        let (text, end) = self
-            .rest()
-            .get(..length)
-            .and_then(<[u8]>::split_last)
-            .map(|(end, text)| (text, *end))
-            .ok_or_else(|| self.malformed("a value is cut off"))?;
+        let (text, rest) = self.rest.split_at_checked(length).ok_or_else(|| self.cut_off())?;
+        let (end, text) = text.split_last().ok_or_else(|| self.malformed("a string has no room for its end"))?;
         if !text.is_ascii() && std::str::from_utf8(text).is_err() {
             return Err(self.malformed("a string is not UTF-8"));
         }
-        self.at += count;
-        if end != 0 {
+        if *end != 0 {
             return Err(self.malformed("a string does not end in NUL"));
         }
-        self.at += 1;
+        self.rest = rest;
         Ok(())
     }
 
@@ -129,40 +120,41 @@ impl<'a> Walk<'a> {
         self.skip(length)
     }
 
-    fn open_document(&mut self, room: usize) -> Result<(), DocumentError> {
-        if self.open.len() == self.depth_max {
+    fn open_document(&mut self) -> Result<(), DocumentError> {
+        if self.behind.len() == self.depth_max {
             return Err(DocumentError::TooDeep);
         }
-        let start = self.at;
-        let length = self.length()?;
-        if length < 5 || length > room {
-            return Err(DocumentError::Malformed { offset: start, what: "a document contradicts its length" });
-        }
-        self.open.push(Open { end: self.end, scope_end: None });
-        self.end = start + length;
-        Ok(())
+        let length = self.peek_length()?;
+        let (document, behind) = match self.rest.split_at_checked(length) {
+            Some(split) if length >= 5 => split,
+            _ => return Err(self.malformed("a document contradicts its length")),
+        };
+        self.behind.push(behind);
+        self.end -= behind.len();
+        self.rest = document;
+        self.skip(4)
     }
 
     fn close_document(&mut self) -> Result<(), DocumentError> {
-        let Some(around) = self.open.pop() else { return Ok(()) };
-        if self.at != self.end || around.scope_end.is_some_and(|end| end != self.at) {
+        if !self.rest.is_empty() {
             return Err(self.malformed("a document contradicts its length"));
         }
-        self.end = around.end;
+        if let Some(behind) = self.behind.pop() {
+            self.end += behind.len();
+            self.rest = behind;
+        }
         Ok(())
     }
 
     fn code_with_scope(&mut self) -> Result<(), DocumentError> {
-        let start = self.at;
-        let length = self.length()?;
-        let end = start + length;
-        if end > self.end {
-            return Err(self.malformed("a value is cut off"));
-        }
+        let room = self.rest.len();
+        let behind = room.checked_sub(self.peek_length()?).ok_or_else(|| self.cut_off())?;
+        self.skip(4)?;
         self.string()?;
-        self.open_document(end.saturating_sub(self.at))?;
-        if let Some(around) = self.open.last_mut() {
-            around.scope_end = Some(end);
+        self.open_document()?;
+        // The scope ends where the value does.
+        if self.behind.last().is_none_or(|rest| rest.len() != behind) {
+            return Err(self.malformed("a document contradicts its length"));
         }
         Ok(())
     }
@@ -173,13 +165,13 @@ impl<'a> Walk<'a> {
             return self.close_document();
         }
         let name = self.c_string()?;
-        if self.open.len() == 1 && name == b"_id" {
+        if self.behind.len() == 1 && name == b"_id" {
             self.ids += 1;
         }
         match tag {
             0x01 | 0x09 | 0x11 | 0x12 => self.skip(8),
             0x02 | 0x0D | 0x0E => self.string(),
-            0x03 | 0x04 => self.open_document(self.end - self.at),
+            0x03 | 0x04 => self.open_document(),
             0x05 => self.binary(),
             0x06 | 0x0A | 0xFF | 0x7F => Ok(()),
             0x07 => self.skip(12),
@@ -269,6 +261,20 @@ mod tests {
             let mut damaged = bytes.to_vec();
             damaged[at] = wrong;
             assert!(check(&damaged).is_err(), "byte {at} set to {wrong}");
+        }
+    }
+
+    #[test]
+    fn code_whose_scope_does_not_end_with_it_is_refused() {
+        let code = bson::RawJavaScriptCodeWithScope { code: "f".to_owned(), scope: bson::rawdoc! { "x": 1 } };
+        let bytes = bson::rawdoc! { "c": code, "n": 7 }.into_bytes();
+        assert_eq!(check(&bytes), Ok(()));
+        const LENGTH_AT: usize = 4 + 1 + 2;
+        let length = bytes[LENGTH_AT];
+        for wrong in (0..=u8::MAX).filter(|wrong| *wrong != length) {
+            let mut damaged = bytes.clone();
+            damaged[LENGTH_AT] = wrong;
+            assert!(check(&damaged).is_err(), "a length of {wrong}");
         }
     }
 

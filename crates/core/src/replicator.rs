@@ -3,6 +3,7 @@
 mod error;
 mod observer;
 mod options;
+mod pace;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use self::pace::Pace;
 pub use self::{
     error::ReplicateError,
     observer::{Event, Observer, Step},
@@ -21,11 +23,13 @@ pub use self::{
 use crate::{
     applier::Applier,
     batch::Batch,
-    checkpoint::{Checkpoint, Stop},
+    checkpoint::{Checkpoint, Stop, Token},
     document::Document,
     documents::Applied,
+    entry::Operation,
     excerpt::shortened,
     feed::{Feed, FeedError, Fetch, Image},
+    filter::Unnameable,
     host::Host,
     ids::OwnerId,
     initial_sync::SyncTarget,
@@ -60,6 +64,7 @@ pub struct Replicator<F, D, H> {
     owner: OwnerId,
     /// `None` before the first step and after every failure: what is known is then read again.
     seat: Option<Seat<D>>,
+    pace: Pace,
     /// An entry that failed within a batch: it is tried again as a batch of its own.
     alone: Option<u64>,
     /// What the source has told about documents whose patches do not fit, by the index of the entry: a
@@ -86,7 +91,8 @@ where
     /// A replicator for the target named `name`. Nothing is read or written yet.
     pub fn new(name: impl Into<String>, feed: F, target: D, host: H, options: ReplicatorOptions) -> Self {
         let owner = OwnerId::from_bytes(host.random());
-        Self { name: name.into(), feed, target, host, options, owner, seat: None, alone: None, images: BTreeMap::new() }
+        let (name, pace) = (name.into(), Pace::within(options.limits));
+        Self { name, feed, target, host, options, owner, seat: None, pace, alone: None, images: BTreeMap::new() }
     }
 
     /// The target's name.
@@ -220,7 +226,12 @@ where
         let mut step = Step { entries: 0, applied: Applied::default(), progress, catching_up: false };
         if let Some(batch) = fetch.batch.take() {
             step.entries = batch.entries().len();
+            let began = self.host.now();
             step.applied = self.apply_and_fetch(seat, batch, fetch.head).await?;
+            // A clock that was set back says nothing.
+            if let Ok(took) = self.host.now().duration_since(began) {
+                self.pace.learn(step.entries, took);
+            }
             self.images = self.images.split_off(&seat.applier.index().saturating_add(1));
             let is_known = seat.applier.index() >= fetch.head.position.index;
             match &seat.fetched {
@@ -240,10 +251,10 @@ where
     /// The next batch. Where something is damaged fewer entries are asked for, so that all before the
     /// damage is applied first, and the target stops at the entry before it.
     async fn fetch(&self, seat: &Seat<D>) -> Result<Fetch, FeedError> {
-        let mut window = seat.applier.window(self.options.limits, self.alone);
+        let mut window = seat.applier.window(self.pace.limits(), self.alone);
         let mut damage = None;
         loop {
-            match (self.feed.fetch(seat.applier.checkpoint(), seat.applier.token(), window).await, damage) {
+            match (self.ask(seat.applier.checkpoint(), seat.applier.token(), window).await, damage) {
                 // An unfinished batch is applied as it was begun, or not at all.
                 (Err(error), _) if error.is_damage() && window.entries_max > 1 && !seat.applier.is_unfinished() => {
                     window.entries_max = (window.entries_max / NARROWING).max(1);
@@ -254,6 +265,33 @@ where
                     return Err(error);
                 }
                 (fetched, _) => return fetched,
+            }
+        }
+    }
+
+    /// Fetches from the feed, and refuses what the filter lets pass under a name that there cannot be.
+    async fn ask(
+        &self,
+        checkpoint: Option<Checkpoint>,
+        token: Option<&Token>,
+        limits: Limits,
+    ) -> Result<Fetch, FeedError> {
+        let fetch = self.feed.fetch(checkpoint, token, limits).await?;
+        let filter = &self.options.filter;
+        if filter.is_everything() {
+            return Ok(fetch);
+        }
+        let entries = fetch.batch.iter().flat_map(Batch::entries);
+        let mut named = entries.filter_map(|entry| match entry.operation() {
+            Operation::Command(command) => command.action().namespace().map(|ns| (entry, ns)),
+            other => other.namespace().map(|ns| (entry, ns)),
+        });
+        match named.find(|(_, ns)| filter.is_unnameable(ns)) {
+            None => Ok(fetch),
+            Some((entry, ns)) => {
+                let doing = format!("follow its feed at {}", entry.position());
+                let refused = StoreError::new(&self.name, doing, Fault::Unreplicable { name: ns.to_string() });
+                Err(refused.because(Unnameable).into())
             }
         }
     }
@@ -270,7 +308,7 @@ where
         let after = Checkpoint { log: batch.log(), anchor: last };
         let token = batch.token().cloned();
         let (applied, fetched) =
-            tokio::join!(seat.applier.apply(batch), self.feed.fetch(Some(after), token.as_ref(), self.options.limits));
+            tokio::join!(seat.applier.apply(batch), self.ask(Some(after), token.as_ref(), self.pace.limits()));
         seat.fetched = Some(fetched);
         applied
     }

@@ -23,8 +23,16 @@ use crate::{
 
 /// Commands that are under way at once.
 pub(crate) const LANES: usize = 4;
-/// Changes in one command. A batch of the default size keeps two lanes busy.
-pub(crate) const JOB_CHANGES_MAX: usize = 500;
+/// Changes in one command where little is known of how many there are.
+pub(crate) const JOB_CHANGES: usize = 500;
+/// The most of them where several commands are under way: so many take tens of milliseconds, beside which a
+/// round trip and a sync are little.
+const JOB_CHANGES_MAX: usize = 2500;
+
+/// How many of so many changes to put into one command, so that they keep the lanes busy.
+pub(crate) fn job_size(changes: usize) -> usize {
+    (changes / LANES).clamp(JOB_CHANGES, JOB_CHANGES_MAX)
+}
 
 /// What a job does with its documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,8 +95,12 @@ impl Outcome {
 }
 
 impl MongoStore {
-    /// Sorts changes into jobs: deletes first, inserts last, each small enough for one command.
-    pub(crate) fn jobs(&self, changes: impl IntoIterator<Item = (Arc<Change>, Action)>) -> Result<Vec<Job>, Failure> {
+    /// Sorts changes into jobs of at most so many: deletes first, inserts last, each small enough for one command.
+    pub(crate) fn jobs(
+        &self,
+        changes: impl IntoIterator<Item = (Arc<Change>, Action)>,
+        changes_max: usize,
+    ) -> Result<Vec<Job>, Failure> {
         let planned = |(change, action): (Arc<Change>, Action)| (statement::exactly(action, &change), change);
         let mut sorted: Vec<(Action, Arc<Change>)> = changes.into_iter().map(planned).collect();
         sorted.sort_by(|(a, x), (b, y)| (a, &x.ns).cmp(&(b, &y.ns)));
@@ -96,8 +108,7 @@ impl MongoStore {
         let mut rest = sorted.as_slice();
         while let Some((action, first)) = rest.first() {
             let same = rest.iter().take_while(|(a, change)| a == action && change.ns == first.ns).count();
-            let sizes =
-                rest.iter().take(same.min(JOB_CHANGES_MAX)).map(|(_, change)| statement::bytes(*action, change));
+            let sizes = rest.iter().take(same.min(changes_max)).map(|(_, change)| statement::bytes(*action, change));
             let (these, others) = rest.split_at(self.fitting(sizes));
             let changes = these.iter().map(|(_, change)| Arc::clone(change)).collect();
             jobs.push(Job { place: self.place(&first.ns)?, action: *action, changes, bypass: false });

@@ -145,7 +145,8 @@ impl MongoStore {
         session: &mut ClientSession,
     ) -> Result<Tried, Failure> {
         let mut written = 0;
-        for mut job in self.jobs(plan(changes, Pass::First))? {
+        // One command after the other: as few as there can be.
+        for mut job in self.jobs(plan(changes, Pass::First), usize::MAX)? {
             job.bypass = work.bypass;
             if job.action == Action::Clear && self.deletes_collated(&job).await? {
                 job = self.only_existing(job).await?;

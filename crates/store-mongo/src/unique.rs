@@ -55,7 +55,7 @@ impl MongoStore {
             let before = conflicts.len();
             let mut left = Vec::new();
             for conflict in conflicts {
-                let mut one = self.run_jobs(hold, self.jobs([(conflict.change, conflict.action)])?).await?;
+                let mut one = self.run_jobs(hold, self.jobs([(conflict.change, conflict.action)], 1)?).await?;
                 left.append(&mut one.refused);
                 outcome.absorb(one);
             }
@@ -87,7 +87,7 @@ impl MongoStore {
                 None => images.remove(&key),
             };
             let action = if step.after.is_some() { Action::Put } else { Action::Clear };
-            self.run_jobs(&begun.hold, self.jobs([(Arc::new(step), action)])?).await?;
+            self.run_jobs(&begun.hold, self.jobs([(Arc::new(step), action)], 1)?).await?;
         }
         Ok(())
     }

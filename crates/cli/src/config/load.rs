@@ -17,7 +17,7 @@ use super::{
 use crate::conn_string;
 
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
-const BATCH_SIZE: usize = 1000;
+const BATCH_SIZE: usize = 10_000;
 const COPY_LANES: usize = 4;
 
 /// Loads the configuration from `chosen`, or from where one is found.

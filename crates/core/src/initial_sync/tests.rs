@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     documents::Documents,
     feed::OplogFeed,
+    filter::Filter,
     lease::Leases,
     memory::MemoryStore,
     primary::{Primary, PrimaryOptions},
@@ -95,4 +96,23 @@ async fn a_copy_that_is_stopped_while_it_writes_keeps_its_lease_until_that_lapse
     writing.release();
     pair.sync().run(&()).await.unwrap();
     assert!(target.inner().lease(LeaseName::Documents).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn nothing_is_taken_away_for_a_collection_that_cannot_have_the_name_it_is_to_have() {
+    // Given a replica that was copied, and is to be copied anew, with a name too long for one collection.
+    let mut pair = Pair::new().await;
+    pair.sync().run(&()).await.unwrap();
+    pair.sync().request().await.unwrap();
+    let long = namespace(&"c".repeat(240));
+    let primary = Primary::open(pair.source.clone(), pair.host.clone(), PrimaryOptions::default()).await.unwrap();
+    primary.write(Write::Insert { ns: long.clone(), document: rawdoc! { "_id": 1 } }).await.unwrap();
+    let renames = [(long.database().to_owned(), "d".repeat(60))];
+    pair.options.filter = Filter::new(&[], &[], &renames).unwrap();
+
+    // When it is copied, then the collection is named, and what was held is there.
+    let failed = pair.sync().run(&()).await;
+    let Err(SyncError::Store(error)) = &failed else { panic!("{failed:?}") };
+    assert_eq!(*error.fault(), Fault::Unreplicable { name: long.to_string() });
+    assert_eq!(pair.target.namespaces().await.unwrap(), [namespace("a")]);
 }

@@ -9,7 +9,8 @@ use crate::{filter::Filter, lease::LEASE_TERM, limits::Limits};
 pub struct ReplicatorOptions {
     /// Who this process is, for people who meet its lease: host and process id.
     pub holder: String,
-    /// The bounds of a batch. Memory is bounded by two batches.
+    /// The bounds of a batch. It begins with at most a thousand entries, and grows while a replica that is
+    /// behind applies full ones quickly. Memory is bounded by two batches.
     pub limits: Limits,
     /// How long to wait at the head of the log before looking again.
     pub poll_interval: Duration,
@@ -20,11 +21,11 @@ pub struct ReplicatorOptions {
 }
 
 impl Default for ReplicatorOptions {
-    /// A thousand entries a batch, a poll every second, everything.
+    /// Ten thousand entries a batch at most, a poll every second, everything.
     fn default() -> Self {
         Self {
             holder: "oplogsync".to_owned(),
-            limits: Limits::default(),
+            limits: Limits { entries_max: 10_000, ..Limits::default() },
             poll_interval: Duration::from_secs(1),
             lease_term: LEASE_TERM,
             filter: Filter::everything(),

@@ -6,7 +6,7 @@ use oplogsync_core::{apply::Existence, batch::Change, doc_id::DocId};
 
 use super::{Begun, Pass};
 use crate::{
-    bulk::{Action, Outcome},
+    bulk::{Action, JOB_CHANGES, Outcome, job_size},
     error::Failure,
     plan::plan,
     store::MongoStore,
@@ -14,7 +14,8 @@ use crate::{
 
 impl MongoStore {
     pub(super) async fn write_changes(&self, begun: &Begun<'_>, changes: &[Arc<Change>]) -> Result<Outcome, Failure> {
-        let mut outcome = self.run_jobs(&begun.hold, self.jobs(plan(changes, begun.pass))?).await?;
+        let mut outcome =
+            self.run_jobs(&begun.hold, self.jobs(plan(changes, begun.pass), job_size(changes.len()))?).await?;
         if begun.pass == Pass::First {
             return Ok(outcome);
         }
@@ -23,7 +24,7 @@ impl MongoStore {
         outcome.repeated += repeated.len();
         match begun.pass {
             Pass::Steps => {
-                let jobs = self.jobs(drifted.into_iter().map(|change| (change, Action::Put)))?;
+                let jobs = self.jobs(drifted.into_iter().map(|change| (change, Action::Put)), JOB_CHANGES)?;
                 outcome.absorb(self.run_jobs(&begun.hold, jobs).await?);
             }
             Pass::First | Pass::Again => outcome.drifted = drifted,

@@ -9,7 +9,7 @@ use oplogsync_core::{
 };
 
 use crate::{
-    bulk::{Action, JOB_CHANGES_MAX, LANES, has_empty_timestamp},
+    bulk::{Action, JOB_CHANGES, LANES, has_empty_timestamp},
     command::{Verb, WriteError},
     documents::checked,
     error::Failure,
@@ -50,7 +50,7 @@ impl MongoStore {
         let mut commands = Vec::new();
         let mut rest = documents;
         while !rest.is_empty() {
-            let sizes = rest.iter().take(JOB_CHANGES_MAX).map(|document| document.as_bytes().len());
+            let sizes = rest.iter().take(JOB_CHANGES).map(|document| document.as_bytes().len());
             let (these, others) = rest.split_at(self.fitting(sizes));
             commands.push(self.insert_some(hold, place, these));
             rest = others;
@@ -100,7 +100,7 @@ impl MongoStore {
             let after = Some(Document::clone(document));
             (Arc::new(change(&piece.ns, document.id(), after)), Action::Put)
         };
-        let outcome = self.run_jobs(hold, self.jobs(documents.iter().map(put))?).await?;
+        let outcome = self.run_jobs(hold, self.jobs(documents.iter().map(put), JOB_CHANGES)?).await?;
         match outcome.refused.first() {
             None => Ok(()),
             Some(found) => Err(refused(&self.place(&piece.ns)?, found.change.after.as_ref(), &found.error)),
@@ -117,7 +117,7 @@ impl MongoStore {
     ) -> Result<(), Failure> {
         let action = if document.is_some() { Action::Put } else { Action::Clear };
         let change = Arc::new(change(ns, id.clone(), document.cloned()));
-        let outcome = self.run_jobs(hold, self.jobs([(change, action)])?).await?;
+        let outcome = self.run_jobs(hold, self.jobs([(change, action)], 1)?).await?;
         outcome.refused.first().map_or(Ok(()), |found| Err(refused(&self.place(ns)?, document, &found.error)))
     }
 
@@ -129,7 +129,7 @@ impl MongoStore {
             loop {
                 let strays = self.collated_strays(place, piece, &ours).await?;
                 let is_all = strays.len() < STRAYS_MAX;
-                self.run_jobs(hold, self.jobs(strays.into_iter().map(delete))?).await?;
+                self.run_jobs(hold, self.jobs(strays.into_iter().map(delete), JOB_CHANGES)?).await?;
                 if is_all {
                     return Ok(());
                 }
@@ -138,7 +138,7 @@ impl MongoStore {
         let mut after = piece.after.clone();
         loop {
             let (strays, last) = self.strays(place, after.as_ref(), piece.until.as_ref(), &ours).await?;
-            self.run_jobs(hold, self.jobs(strays.into_iter().map(delete))?).await?;
+            self.run_jobs(hold, self.jobs(strays.into_iter().map(delete), JOB_CHANGES)?).await?;
             match last {
                 Some(last) => after = Some(last),
                 None => return Ok(()),

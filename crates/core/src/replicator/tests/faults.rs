@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     entry::Entry,
+    filter::Filter,
     lease::{LEASE_TERM, LeaseName, Leases},
     testing::{
         faulty::{Action, Call, Faulty},
@@ -210,4 +211,24 @@ async fn the_next_batch_is_fetched_while_this_one_is_applied() {
     source.plan(Call::Read, Action::Refuse(Fault::Full));
     let next = replicator.step().await.unwrap();
     assert_eq!(next.entries, 4, "what was fetched meanwhile is applied, though the source fails by now");
+}
+
+#[tokio::test]
+async fn a_name_that_the_filter_makes_too_long_stops_the_replica_at_the_entry_before_it() {
+    // Given a filter under which the name of one collection is longer than a name may be.
+    let pair = Pair::new().await;
+    let long = Namespace::new(&format!("shop.{}", "c".repeat(240))).unwrap();
+    pair.insert_many(0..10).await;
+    pair.primary.write(Write::Insert { ns: long.clone(), document: rawdoc! { "_id": 1 } }).await.unwrap();
+    let filter = Filter::new(&[], &[], &[("shop".to_owned(), "d".repeat(60))]).unwrap();
+    let options = ReplicatorOptions { filter, ..ReplicatorOptions::default() };
+    let feed = OplogFeed::new(pair.source.clone(), "db1");
+    let mut replicator = Replicator::new("db2", feed, pair.target.clone(), ManualHost::hurried(1), options);
+
+    // When it is followed, then everything before that is applied, and the collection is named.
+    let stopped = replicator.run(std::future::pending(), &()).await;
+    let Err(ReplicateError::Feed(FeedError::Store(error))) = stopped else { panic!("{stopped:?}") };
+    assert_eq!(*error.fault(), Fault::Unreplicable { name: long.to_string() });
+    assert_eq!(pair.checkpoint_index().await, 11, "the new term and ten inserts");
+    assert!(pair.target.stop().await.unwrap().is_some());
 }
