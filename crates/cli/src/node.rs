@@ -22,13 +22,14 @@ use oplogsync_core::{
     spool::SpoolLog,
     store_error::{Fault, StoreError},
 };
+use oplogsync_store_fjall::FjallStore;
 #[cfg(feature = "mongo")]
 use oplogsync_store_mongo::{MongoStore, Scope};
 use oplogsync_store_sled::SledStore;
 use tokio::sync::OnceCell;
 
 use crate::{
-    config::{Address, Durability, NodeConfig, Role},
+    config::{Address, Durability, Engine, NodeConfig, Role},
     exit::Exit,
     failure::Failure,
 };
@@ -50,6 +51,7 @@ pub(crate) struct Node {
 #[derive(Debug)]
 enum Store {
     Sled(SledStore),
+    Fjall(FjallStore),
     #[cfg(feature = "mongo")]
     Mongo(MongoStore),
 }
@@ -85,7 +87,7 @@ impl Node {
     /// Whether it is on a replica set, or behind a mongos.
     pub(crate) async fn is_replicated(&self) -> Result<bool, StoreError> {
         match self.store().await? {
-            Store::Sled(_) => Ok(false),
+            Store::Sled(_) | Store::Fjall(_) => Ok(false),
             #[cfg(feature = "mongo")]
             Store::Mongo(store) => Ok(store.is_replicated()),
         }
@@ -99,7 +101,9 @@ impl Node {
     pub(crate) async fn mongo(&self) -> Result<MongoStore, StoreError> {
         match self.store().await? {
             Store::Mongo(store) => Ok(store.clone()),
-            Store::Sled(_) => Err(StoreError::new(self.name(), "open a change stream", Fault::Defect)),
+            Store::Sled(_) | Store::Fjall(_) => {
+                Err(StoreError::new(self.name(), "open a change stream", Fault::Defect))
+            }
         }
     }
 
@@ -137,15 +141,6 @@ impl Node {
         Ok(false)
     }
 
-    /// The embedded store that a spool is.
-    async fn spool(&self) -> Result<&SledStore, StoreError> {
-        match self.store().await? {
-            Store::Sled(store) => Ok(store),
-            #[cfg(feature = "mongo")]
-            Store::Mongo(_) => Err(StoreError::new(self.name(), "be a spool", Fault::Defect)),
-        }
-    }
-
     async fn store(&self) -> Result<&Store, StoreError> {
         // Without its type: whoever awaits it has deep ones of his own, and compilers give up at some depth.
         let open =
@@ -157,9 +152,13 @@ impl Node {
         let name = self.config.name.clone();
         match self.config.address.clone() {
             Address::Memory => blocking(&name.clone(), move || SledStore::memory(&name)).await.map(Store::Sled),
-            Address::Sled { path, durability } => {
-                let options = oplogsync_store_sled::Options { durability: level(durability) };
-                blocking(&name.clone(), move || SledStore::open(path, &name, options)).await.map(Store::Sled)
+            Address::Folder { engine, path, durability } => {
+                let options = oplogsync_store_embedded::Options { durability: level(durability) };
+                blocking(&name.clone(), move || match engine {
+                    Engine::Sled => SledStore::open(path, &name, options).map(Store::Sled),
+                    Engine::Fjall => FjallStore::open(path, &name, options).map(Store::Fjall),
+                })
+                .await
             }
             #[cfg(feature = "mongo")]
             Address::Mongo { uri, scope } => {
@@ -187,11 +186,11 @@ impl Node {
 #[cfg(feature = "mongo")]
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 
-fn level(durability: Durability) -> oplogsync_store_sled::Durability {
+fn level(durability: Durability) -> oplogsync_store_embedded::Durability {
     match durability {
-        Durability::Fsync => oplogsync_store_sled::Durability::Fsync,
-        Durability::Interval => oplogsync_store_sled::Durability::Interval(FLUSH_EVERY),
-        Durability::None => oplogsync_store_sled::Durability::None,
+        Durability::Fsync => oplogsync_store_embedded::Durability::Fsync,
+        Durability::Interval => oplogsync_store_embedded::Durability::Interval(FLUSH_EVERY),
+        Durability::None => oplogsync_store_embedded::Durability::None,
     }
 }
 
@@ -209,8 +208,21 @@ macro_rules! on_store {
     ($node:ident, $store:ident => $call:expr) => {
         match $node.store().await? {
             Store::Sled($store) => $call.await,
+            Store::Fjall($store) => $call.await,
             #[cfg(feature = "mongo")]
             Store::Mongo($store) => $call.await,
+        }
+    };
+}
+
+/// Calls the chosen store, which is that of a spool.
+macro_rules! on_spool {
+    ($node:ident, $store:ident => $call:expr) => {
+        match $node.store().await? {
+            Store::Sled($store) => $call.await,
+            Store::Fjall($store) => $call.await,
+            #[cfg(feature = "mongo")]
+            Store::Mongo(_) => Err(StoreError::new($node.name(), "be a spool", Fault::Defect)),
         }
     };
 }
@@ -248,6 +260,7 @@ impl Log for Node {
         // Whoever waits has read before, so the node is open.
         match self.store.get() {
             Some(Store::Sled(store)) => store.appended(index).await,
+            Some(Store::Fjall(store)) => store.appended(index).await,
             #[cfg(feature = "mongo")]
             Some(Store::Mongo(store)) => store.appended(index).await,
             None => std::future::pending().await,
@@ -368,15 +381,15 @@ impl SyncTarget for Node {
 
 impl SpoolLog for Node {
     async fn captured(&self) -> Result<Option<(Checkpoint, Resume)>, StoreError> {
-        self.spool().await?.captured().await
+        on_spool!(self, store => store.captured())
     }
 
     async fn begin_capture(&self, checkpoint: Checkpoint, resume: &Resume, owner: OwnerId) -> Result<(), StoreError> {
-        self.spool().await?.begin_capture(checkpoint, resume, owner).await
+        on_spool!(self, store => store.begin_capture(checkpoint, resume, owner))
     }
 
     async fn capture(&self, batch: &Batch, owner: OwnerId) -> Result<(), StoreError> {
-        self.spool().await?.capture(batch, owner).await
+        on_spool!(self, store => store.capture(batch, owner))
     }
 }
 

@@ -14,7 +14,7 @@ use oplogsync_core::{
 };
 
 use crate::{
-    contents::Contents,
+    contents::{Contents, check_id},
     engine::Engine,
     key::Key,
     keyspace::Keyspace,
@@ -145,7 +145,10 @@ fn apply_change<E: Engine>(
         change.resolve(base.as_ref()).map_err(|unfit| Trouble::new(Fault::from(&unfit)).because(unfit))?;
     }
     match (&change.after, current) {
-        (Some(document), current) => contents.put(writer, &change.id, current, document)?,
+        (Some(document), current) => {
+            check_id::<E>(&change.ns, &change.id, change.index)?;
+            contents.put(writer, &change.id, current, document)?;
+        }
         (None, Some(current)) => contents.remove(writer, current),
         (None, None) => {}
     }

@@ -1,11 +1,13 @@
 //! [`Contents`]: the documents of one collection, while a batch changes them.
 
-use oplogsync_core::{digest::NamespaceDigest, doc_id::DocId, document::Document, namespace::Namespace};
+use oplogsync_core::{
+    digest::NamespaceDigest, doc_id::DocId, document::Document, namespace::Namespace, store_error::Fault,
+};
 
 use crate::{
     engine::Engine,
     key::Key,
-    place::Place,
+    place::{PLACE_BYTES, Place},
     tree::{StoredDocument, View, Writer},
     trouble::Trouble,
 };
@@ -17,6 +19,25 @@ pub(crate) struct Contents {
     /// Whether the place is not remembered yet.
     is_new: bool,
     digest: NamespaceDigest,
+}
+
+/// A document whose key is longer than the engine takes.
+#[derive(Debug, thiserror::Error)]
+#[error("its _id has {bytes} bytes: {engine} takes at most {max}")]
+struct IdTooLong {
+    bytes: usize,
+    engine: &'static str,
+    max: usize,
+}
+
+/// Refuses a document with an `_id` that the engine does not take; `index` is that of its entry, if it has one.
+pub(crate) fn check_id<E: Engine>(ns: &Namespace, id: &DocId, index: u64) -> Result<(), Trouble> {
+    let (bytes, max) = (id.key().len(), E::KEY_BYTES_MAX - PLACE_BYTES);
+    if bytes <= max {
+        return Ok(());
+    }
+    let rejected = Trouble::new(Fault::Rejected { ns: ns.clone(), id: id.clone(), index });
+    Err(rejected.because(IdTooLong { bytes, engine: E::NAME, max }))
 }
 
 impl Contents {

@@ -16,7 +16,7 @@ use oplogsync_core::{
 
 use crate::{
     apply::IsView,
-    contents::Contents,
+    contents::{Contents, check_id},
     engine::Engine,
     key::Key,
     keyspace::Keyspace,
@@ -213,6 +213,7 @@ impl<E: Engine> Writer<'_, E> {
         }
         for document in &piece.documents {
             let id = document.id();
+            check_id::<E>(&piece.ns, &id, 0)?;
             let current = contents.current(&self.view, &piece.ns, &id)?;
             contents.put(self, &id, current, document)?;
         }
@@ -231,7 +232,10 @@ impl<E: Engine> Writer<'_, E> {
         let mut contents = Contents::open(&self.view, ns)?;
         let current = contents.current(&self.view, ns, id)?;
         match (document, current) {
-            (Some(document), current) => contents.put(self, id, current, document)?,
+            (Some(document), current) => {
+                check_id::<E>(ns, id, 0)?;
+                contents.put(self, id, current, document)?;
+            }
             (None, Some(current)) => contents.remove(self, current),
             (None, None) => {}
         }

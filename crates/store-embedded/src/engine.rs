@@ -1,6 +1,6 @@
 //! [`Engine`]: what an embedded store asks of a key-value engine.
 
-use std::{error::Error, fmt, io, ops::Deref, path::Path};
+use std::{error::Error, ffi::OsString, fmt, io, ops::Deref, path::Path};
 
 use crate::{changes::Changes, place::Range};
 
@@ -20,6 +20,8 @@ type Cause = Box<dyn Error + Send + Sync>;
 pub trait Engine: fmt::Debug + Send + Sync + Sized + 'static {
     /// Its name, for messages.
     const NAME: &'static str;
+    /// The longest key that it takes. The keys of documents are the only ones that can be long.
+    const KEY_BYTES_MAX: usize;
 
     /// Bytes that were read.
     type Bytes: Deref<Target = [u8]>;
@@ -27,9 +29,12 @@ pub trait Engine: fmt::Debug + Send + Sync + Sized + 'static {
     /// Whether it may have made a file with this name in its folder.
     fn owns(name: &str) -> bool;
 
-    /// Whether a file in its folder holds nothing and would prevent an open: what a kill in the middle of an
-    /// earlier one has left. It is removed before the open. `has` tells of the other files.
-    fn is_leftover(name: &str, has: impl Fn(&str) -> bool) -> bool;
+    /// Which of its files hold nothing and would prevent an open: what a kill in the middle of an earlier one has
+    /// left. They are removed before the open.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    fn leftovers(folder: &Path) -> io::Result<Vec<OsString>>;
 
     /// Opens what is in the folder, which holds at most files that it [owns](Self::owns) and two of ours, and
     /// creates what is not there.

@@ -7,7 +7,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use oplogsync_core::store_error::Fault;
@@ -27,7 +27,7 @@ const MARK_FILE: &str = "oplogsync.mark";
 #[cfg(unix)]
 const MODE: u32 = 0o700;
 /// A folder that was closed a moment ago, also by a process just killed, can still be locked.
-const LOCK_TRIES: u32 = 40;
+const LOCK_WAIT: Duration = Duration::from_secs(1);
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 /// A folder that this process alone uses.
@@ -100,13 +100,15 @@ impl Folder {
 
 /// Tries until `attempt` gets what somebody else still holds, for about a second.
 pub(crate) fn with_patience<T>(mut attempt: impl FnMut() -> Result<Option<T>, Trouble>) -> Result<T, Trouble> {
-    for tried in 0..LOCK_TRIES {
-        if tried > 0 {
-            thread::sleep(LOCK_PAUSE);
-        }
+    let begun = Instant::now();
+    loop {
         if let Some(got) = attempt()? {
             return Ok(got);
         }
+        if begun.elapsed() > LOCK_WAIT {
+            break;
+        }
+        thread::sleep(LOCK_PAUSE);
     }
     Err(Trouble::new(Fault::Busy { holder: "another oplogsync".to_owned() }).because(InUse))
 }
@@ -154,12 +156,9 @@ fn refuse_foreign<E: Engine>(path: &Path) -> Result<(), Trouble> {
 /// Removes what a kill leaves in the middle of an open and what the next open would choke on. To be called under
 /// our lock only.
 fn remove_leftovers<E: Engine>(path: &Path, steps: &Steps) -> Result<(), Trouble> {
-    let names = names(path).map_err(unavailable)?;
-    for name in &names {
-        if E::is_leftover(&name.to_string_lossy(), |other| names.contains(OsStr::new(other))) {
-            let remove = || fs::remove_file(path.join(name)).map_err(unavailable);
-            steps.take(Step::CleanUp, unavailable, remove)?;
-        }
+    for name in E::leftovers(path).map_err(unavailable)? {
+        let remove = || fs::remove_file(path.join(&name)).map_err(unavailable);
+        steps.take(Step::CleanUp, unavailable, remove)?;
     }
     Ok(())
 }

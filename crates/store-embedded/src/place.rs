@@ -15,6 +15,9 @@ use crate::key::{DOCUMENT, Key, NAMED_DOCUMENT, NAMESPACE_END};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place(Vec<u8>);
 
+/// The length of a place with a number: every new one has that.
+pub(crate) const PLACE_BYTES: usize = 9;
+
 /// The keys between two bounds.
 pub type Range = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 

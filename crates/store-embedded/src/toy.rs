@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     io,
     path::Path,
     sync::{PoisonError, RwLock},
@@ -19,6 +20,7 @@ pub(crate) struct Toy(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>);
 
 impl Engine for Toy {
     const NAME: &'static str = "a map";
+    const KEY_BYTES_MAX: usize = 1000;
 
     type Bytes = Vec<u8>;
 
@@ -26,8 +28,8 @@ impl Engine for Toy {
         false
     }
 
-    fn is_leftover(_: &str, _: impl Fn(&str) -> bool) -> bool {
-        false
+    fn leftovers(_: &Path) -> io::Result<Vec<OsString>> {
+        Ok(Vec::new())
     }
 
     fn open(_: &Path) -> Result<Self, Failure> {

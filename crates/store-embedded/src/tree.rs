@@ -34,6 +34,10 @@ impl<E: Engine> View<'_, E> {
 
     /// The bytes at a key.
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<E::Bytes>, Trouble> {
+        // Nothing can be there.
+        if key.len() > E::KEY_BYTES_MAX {
+            return Ok(None);
+        }
         self.tree.get(key).map_err(Trouble::reading)
     }
 
@@ -49,7 +53,12 @@ impl<E: Engine> View<'_, E> {
 
     /// All records of some keys, in order.
     pub(crate) fn range(&self, keys: Range) -> impl Iterator<Item = Result<Stored<E>, Trouble>> + use<E> {
-        self.tree.range(keys).map(|item| item.map_err(Trouble::reading))
+        // No key is between a bound that is too long and what is left of it.
+        let shorten = |mut key: Vec<u8>| {
+            key.truncate(E::KEY_BYTES_MAX);
+            key
+        };
+        self.tree.range((keys.0.map(shorten), keys.1.map(shorten))).map(|item| item.map_err(Trouble::reading))
     }
 
     /// Where the documents of a namespace stand, if there are any.

@@ -1,6 +1,12 @@
 //! [`Sled`]: one tree of sled, as the engine of a store.
 
-use std::{fs::File, io, ops::Deref, path::Path};
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    io,
+    ops::Deref,
+    path::Path,
+};
 
 use oplogsync_store_embedded::{Changes, Engine, Failure, Range};
 
@@ -37,6 +43,7 @@ impl Deref for Bytes {
 
 impl Engine for Sled {
     const NAME: &'static str = "sled";
+    const KEY_BYTES_MAX: usize = usize::MAX;
 
     type Bytes = Bytes;
 
@@ -47,9 +54,16 @@ impl Engine for Sled {
     /// A half-written snapshot is taken for the newest (spacejam/sled issue 1533), and a half-written
     /// configuration for a damaged one. Neither holds data: a configuration is written before there
     /// is a database.
-    fn is_leftover(name: &str, has: impl Fn(&str) -> bool) -> bool {
-        let half_written = name.starts_with("snap.") && name.ends_with(".generating");
-        half_written || (name == CONFIGURATION && !has(DB))
+    fn leftovers(folder: &Path) -> io::Result<Vec<OsString>> {
+        let mut names =
+            fs::read_dir(folder)?.map(|item| item.map(|item| item.file_name())).collect::<io::Result<Vec<_>>>()?;
+        let has_db = names.iter().any(|name| name == DB);
+        names.retain(|name| {
+            let name = name.to_string_lossy();
+            let half_written = name.starts_with("snap.") && name.ends_with(".generating");
+            half_written || (name == CONFIGURATION && !has_db)
+        });
+        Ok(names)
     }
 
     fn open(folder: &Path) -> Result<Self, Failure> {

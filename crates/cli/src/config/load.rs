@@ -97,8 +97,14 @@ pub(super) fn check(file: ConfigFile, path: &Path) -> Result<Config, String> {
 fn feed_of(feed: FeedSection, base: &Path) -> Result<FeedConfig, String> {
     let spool = match feed.spool {
         None => None,
-        Some(uri) if uri.starts_with("sled:") => Some(NodeConfig::spool(&uri, base)?),
-        Some(uri) => return Err(format!("[feed] spool = \"{uri}\": a spool is a folder: write sled:FOLDER")),
+        Some(uri) => match NodeConfig::spool(&uri, base) {
+            Ok(spool) if !spool.is_folder() => {
+                return Err(format!(
+                    "[feed] spool = \"{uri}\": a spool is a folder: write sled:FOLDER or fjall:FOLDER"
+                ));
+            }
+            spool => Some(spool?),
+        },
     };
     Ok(FeedConfig { kind: feed.kind, spool })
 }

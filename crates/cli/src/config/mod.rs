@@ -13,7 +13,7 @@ pub(crate) use file::{Durability, FeedKind};
 pub(crate) use load::load;
 #[cfg(feature = "mongo")]
 pub(crate) use node::DatabaseScope;
-pub(crate) use node::{Address, NodeConfig, Role};
+pub(crate) use node::{Address, Engine, NodeConfig, Role};
 
 use oplogsync_core::filter::Filter;
 

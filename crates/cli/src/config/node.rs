@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Durability, environment, file::NodeSection};
 use crate::conn_string::ConnString;
 
-const SCHEMES: &str = "mongodb://HOST:PORT/DATABASE, mongodb+srv://..., sled:FOLDER or memory:";
+const SCHEMES: &str = "mongodb://HOST:PORT/DATABASE, mongodb+srv://..., sled:FOLDER, fjall:FOLDER or memory:";
 
 /// What a node does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -42,7 +42,9 @@ pub(crate) enum Address {
     /// In memory, until the process ends.
     Memory,
     /// In a folder.
-    Sled {
+    Folder {
+        /// What keeps it.
+        engine: Engine,
         /// The folder.
         path: PathBuf,
         /// What a write there survives.
@@ -55,6 +57,30 @@ pub(crate) enum Address {
         /// The one database that it replicates; `None` for the whole server.
         scope: Option<DatabaseScope>,
     },
+}
+
+/// What keeps the data of an embedded store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    /// sled.
+    Sled,
+    /// fjall.
+    Fjall,
+}
+
+impl Engine {
+    /// The engine that the scheme of a URI names, and the path behind it.
+    fn of(uri: &str) -> Option<(Self, &str)> {
+        let (scheme, path) = uri.split_once(':')?;
+        [Self::Sled, Self::Fjall].into_iter().find(|engine| engine.scheme() == scheme).map(|engine| (engine, path))
+    }
+
+    fn scheme(self) -> &'static str {
+        match self {
+            Self::Sled => "sled",
+            Self::Fjall => "fjall",
+        }
+    }
 }
 
 /// One database of a server stands for one database of the log.
@@ -83,6 +109,11 @@ impl NodeConfig {
     pub(super) fn spool(uri: &str, base: &Path) -> Result<Self, String> {
         let address = Address::parse(uri, None, base).map_err(|problem| format!("[feed] spool: {problem}"))?;
         Ok(Self { name: "spool".to_owned(), role: Role::Primary, address })
+    }
+
+    /// Whether it is in a folder.
+    pub(super) fn is_folder(&self) -> bool {
+        matches!(self.address, Address::Folder { .. })
     }
 
     /// Whether it is on MongoDB servers.
@@ -114,14 +145,15 @@ fn uri_of(section: &NodeSection, base: &Path) -> Result<String, String> {
 
 impl Address {
     fn parse(uri: &str, durability: Option<Durability>, base: &Path) -> Result<Self, String> {
-        if let Some(path) = uri.strip_prefix("sled:") {
+        if let Some((engine, path)) = Engine::of(uri) {
             if path.is_empty() {
-                return Err("`sled:` needs a folder, for example sled:data/db1".to_owned());
+                let scheme = engine.scheme();
+                return Err(format!("`{scheme}:` needs a folder, for example {scheme}:data/db1"));
             }
-            return Ok(Self::Sled { path: base.join(path), durability: durability.unwrap_or_default() });
+            return Ok(Self::Folder { engine, path: base.join(path), durability: durability.unwrap_or_default() });
         }
         if let Some(level) = durability {
-            return Err(format!("`durability = \"{level}\"` is for sled: nodes only: remove it"));
+            return Err(format!("`durability = \"{level}\"` is for sled: nodes and fjall: nodes only: remove it"));
         }
         if uri == "memory:" {
             return Ok(Self::Memory);
@@ -172,7 +204,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => f.write_str("memory:"),
-            Self::Sled { path, .. } => write!(f, "sled:{}", path.display()),
+            Self::Folder { engine, path, .. } => write!(f, "{}:{}", engine.scheme(), path.display()),
             Self::Mongo { uri, .. } => uri.fmt(f),
         }
     }

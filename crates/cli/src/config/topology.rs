@@ -114,7 +114,7 @@ fn primary_at(nodes: &[NodeConfig]) -> Result<usize, String> {
 
 fn same_place(a: &Address, b: &Address) -> bool {
     match (a, b) {
-        (Address::Sled { path: a, .. }, Address::Sled { path: b, .. }) => spell_path(a) == spell_path(b),
+        (Address::Folder { path: a, .. }, Address::Folder { path: b, .. }) => spell_path(a) == spell_path(b),
         (Address::Mongo { uri: a, .. }, Address::Mongo { uri: b, .. }) => {
             // Database names that differ only in case are one database to MongoDB.
             let database = |name: Option<&str>| name.map(str::to_ascii_lowercase);

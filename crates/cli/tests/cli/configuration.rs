@@ -60,6 +60,7 @@ fn two_primaries_and_no_primary_are_refused_by_name() {
 #[test]
 fn the_same_database_twice_is_refused_however_it_is_spelt() {
     refused(&two("sled:data/x", "sled:./data/y/../x"), &["`db1` and `db2` are the same database"]);
+    refused(&two("sled:data/x", "fjall:data/x"), &["`db1` and `db2` are the same database"]);
     if cfg!(feature = "mongo") {
         refused(
             &two("mongodb://localhost/shop", "mongodb://u:secret@127.0.0.1:27017/Shop?authSource=admin"),
@@ -82,11 +83,12 @@ fn names_and_ids_are_unique() {
 fn a_uri_must_be_one_that_a_store_understands() {
     refused(&two("sled:a", "redis://x"), &["node `db2`", "`redis` is no store", "mongodb://HOST"]);
     refused(&two("sled:a", "sled:"), &["`sled:` needs a folder"]);
+    refused(&two("sled:a", "fjall:"), &["`fjall:` needs a folder, for example fjall:data/db1"]);
     refused("[[nodes]]\nname = \"db1\"\nrole = \"primary\"\n", &["node `db1`", "has no `uri`"]);
     let both = node("db1", "primary", "sled:a") + "uri_file = \"x\"\n";
     refused(&both, &["both `uri` and `uri_file`"]);
     let level = node("db1", "primary", "memory:") + "durability = \"none\"\n";
-    refused(&level, &["for sled: nodes only"]);
+    refused(&level, &["for sled: nodes and fjall: nodes only"]);
 }
 
 #[cfg(feature = "mongo")]

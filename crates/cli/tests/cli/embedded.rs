@@ -36,6 +36,25 @@ fn writes_arrive_at_every_replica() {
 }
 
 #[test]
+fn each_node_has_the_engine_that_its_uri_names() {
+    let folder = Folder::embedded();
+    let config = embedded_config(&["db2", "db3"], "");
+    let mixed = config.replace("sled:data/db1", "fjall:data/db1").replace("sled:data/db3", "fjall:data/db3");
+    folder.write("oplogsync.toml", &mixed);
+    folder.run(&["load", "--count", "50"]).expect_code(0);
+    folder.run(&["run", "--once"]).expect_code(0);
+    folder.run(&["verify", "--mode", "full"]).expect_code(0).shows(&["db2 equals", "db3 equals"]);
+    folder.run(&["check"]).expect_code(0).shows(&["fjall:data/db1", "sled:data/db2", "fjall:data/db3"]);
+    // What one of them has written the other does not touch.
+    folder.write("oplogsync.toml", &config);
+    folder.run(&["run", "--once"]).expect_code(4).says(&["which is not oplogsync's (on sled)"]);
+    folder.write("oplogsync.toml", &mixed.replace("sled:data/db2", "fjall:data/db2"));
+    folder.run(&["run", "--once"]).expect_code(4).says(&["which is not oplogsync's (on fjall)"]);
+    folder.write("oplogsync.toml", &mixed);
+    folder.run(&["verify"]).expect_code(0);
+}
+
+#[test]
 fn check_says_of_a_primary_what_write_would_refuse() {
     let folder = Folder::embedded();
     folder.run(&["load", "--count", "10"]).expect_code(0);

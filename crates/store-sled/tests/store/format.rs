@@ -22,16 +22,18 @@ use oplogsync_core::{
         documents::{id, namespace, only_id},
     },
 };
-use oplogsync_store_sled::{Options, SledStore, Step, Watch};
 
 use crate::{
-    copy::copy,
-    history::{ALL, lease},
-    raw::{self, FORMAT_KEY},
+    engine::{Options, Step, Store, Watch},
+    suite::{
+        copy::copy,
+        history::{ALL, lease},
+        raw::{self, FORMAT_KEY},
+    },
 };
 
-fn open(folder: &Path) -> SledStore {
-    SledStore::open(folder, "a", Options::default()).unwrap()
+fn open(folder: &Path) -> Store {
+    Store::open(folder, "a", Options::default()).unwrap()
 }
 
 fn golden() -> tempfile::TempDir {
@@ -51,7 +53,7 @@ fn history() -> (Chain, [Vec<oplogsync_core::entry::Entry>; 2]) {
     (chain, [first, second])
 }
 
-async fn holds(store: &SledStore, collection: &str, documents: &[bson::RawDocumentBuf]) {
+async fn holds(store: &Store, collection: &str, documents: &[bson::RawDocumentBuf]) {
     let ns = namespace(collection);
     let expected: Vec<_> = documents.iter().cloned().map(valid).collect();
     assert_eq!(store.scan(&ns, None, ALL).await.unwrap(), expected);
@@ -92,7 +94,7 @@ async fn everything_in_a_folder_of_the_version_before_is_read() {
 #[tokio::test]
 async fn a_folder_of_the_version_before_is_of_the_present_one_once_it_is_opened() {
     let folder = golden();
-    let format = |folder: &Path| raw::open(folder).get(FORMAT_KEY).unwrap().unwrap();
+    let format = |folder: &Path| raw::read(folder)[FORMAT_KEY].clone();
     let before = format(folder.path());
     drop(open(folder.path()));
     let after = format(folder.path());
@@ -113,7 +115,7 @@ async fn an_open_of_a_folder_of_the_version_before_may_be_cut_off_anywhere() {
         copy(&live, &copies.join(taken.fetch_add(1, Ordering::SeqCst).to_string()));
         Ok(())
     });
-    drop(SledStore::open_watched(folder.path(), "a", Options::default(), watch).unwrap());
+    drop(Store::open_watched(folder.path(), "a", Options::default(), watch).unwrap());
     assert!(upgraded.load(Ordering::SeqCst));
     for cut in 0..count.load(Ordering::SeqCst) {
         let store = open(&cuts.path().join(cut.to_string()));
@@ -163,6 +165,6 @@ async fn a_folder_of_the_version_before_is_wiped() {
     assert_eq!((store.namespaces().await.unwrap(), store.checkpoint().await.unwrap()), (vec![], None));
     assert!(store.log_ends().await.unwrap().is_some(), "the log stays");
     drop(store);
-    let left = raw::open(folder.path()).iter().keys().filter(|key| key.as_ref().unwrap()[0] >= 0x22).count();
+    let left = raw::read(folder.path()).into_keys().filter(|key| key[0] >= 0x22).count();
     assert_eq!(left, 0, "no record of a document or collection is left");
 }

@@ -10,7 +10,7 @@ use super::outage::Outage;
 use super::servers::Servers;
 use crate::{
     args::DemoArgs,
-    config::{Address, Durability, NodeConfig, Role},
+    config::{Address, Durability, Engine, NodeConfig, Role},
     exit::Exit,
     failure::Failure,
     node::Node,
@@ -57,8 +57,11 @@ impl Stage {
             #[cfg(feature = "mongo")]
             Ground::Servers(_) => PathBuf::new(),
         };
-        let addresses = (1..=args.replicas + 1)
-            .map(|number| Address::Sled { path: base.join(format!("db{number}")), durability: Durability::Fsync });
+        let addresses = (1..=args.replicas + 1).map(|number| Address::Folder {
+            engine: Engine::Sled,
+            path: base.join(format!("db{number}")),
+            durability: Durability::Fsync,
+        });
         Self::of(addresses.collect(), ground)
     }
 

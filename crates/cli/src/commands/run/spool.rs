@@ -43,7 +43,7 @@ pub(crate) fn failure(error: CaptureError, config: &Config) -> Failure {
     };
     match config.feed.spool.as_ref().map(|spool| &spool.address) {
         // What it holds does not join on to what the source still knows.
-        Some(Address::Sled { path, .. }) if failure.exit() == Exit::TooStale => failure.context(format!(
+        Some(Address::Folder { path, .. }) if failure.exit() == Exit::TooStale => failure.context(format!(
             "the spool cannot be filled; remove the folder {}, and sync every replica anew: {}",
             path.display(),
             resync_command("NODE")
