@@ -49,7 +49,7 @@ fn each_node_has_the_engine_that_its_uri_names() {
     folder.write("oplogsync.toml", &config);
     folder.run(&["run", "--once"]).expect_code(4).says(&["which is not oplogsync's (on sled)"]);
     folder.write("oplogsync.toml", &mixed.replace("sled:data/db2", "fjall:data/db2"));
-    folder.run(&["run", "--once"]).expect_code(4).says(&["which is not oplogsync's (on fjall)"]);
+    folder.run(&["run", "--once"]).expect_code(5).says(&["which is not oplogsync's (on fjall)"]);
     folder.write("oplogsync.toml", &mixed);
     folder.run(&["verify"]).expect_code(0);
 }
