@@ -2,7 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+mod applying;
 mod encoded_log;
+mod following;
 mod null_store;
 mod raw;
 mod workload;
@@ -15,10 +17,12 @@ use oplogsync_core::{
 };
 
 pub use self::{
+    applying::{SledStores, bytes_of, throughput_of, time_applies},
     encoded_log::EncodedLog,
+    following::{follow_to_the_head, write_log},
     null_store::NullStore,
     raw::{RawBatch, RawOperation, raw_batches},
-    workload::{Kind, Workload, document, mixed_batches, mixed_entries, orders},
+    workload::{Kind, Workload, document, large_document, mixed_batches, mixed_entries, orders},
 };
 
 /// Who applies in a benchmark.

@@ -45,6 +45,16 @@ pub fn document(id: i32, version: i32) -> bson::RawDocumentBuf {
     }
 }
 
+/// A document of about `bytes` bytes.
+pub fn large_document(id: i32, version: i32, bytes: usize) -> bson::RawDocumentBuf {
+    let mut document = document(id, version);
+    let missing = bytes.saturating_sub(document.as_bytes().len());
+    if missing > 0 {
+        document.append(bson::raw::cstr!("more"), "x".repeat(missing));
+    }
+    document
+}
+
 /// An endless log of operations, over ids in no order.
 #[derive(Debug)]
 pub struct Workload {

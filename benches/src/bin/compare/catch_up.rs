@@ -3,13 +3,10 @@
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use oplogsync_benches::{Kind, Workload, orders};
+use oplogsync_benches::{Kind, Workload, follow_to_the_head, orders};
 use oplogsync_core::{
-    feed::{Feed, OplogFeed},
-    host::SystemHost,
-    initial_sync::SyncTarget,
+    feed::OplogFeed,
     log::{Appended, Log},
-    replicator::{Replicator, ReplicatorOptions},
     testing::chain::log_id,
 };
 use oplogsync_store_mongo::MongoStore;
@@ -61,16 +58,4 @@ impl ManagedLog {
             Ok(Sample { operations: self.operations, took })
         })
     }
-}
-
-/// Replicates until nothing is left.
-pub(crate) async fn follow_to_the_head<F: Feed, T: SyncTarget + Clone>(feed: F, target: T) -> Result<()> {
-    let mut replicator = Replicator::new("replica", feed, target, SystemHost, ReplicatorOptions::default());
-    loop {
-        let step = Box::pin(replicator.step()).await?;
-        if step.progress.behind == 0 {
-            break;
-        }
-    }
-    Ok(replicator.close().await?)
 }

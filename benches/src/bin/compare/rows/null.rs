@@ -3,11 +3,10 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use oplogsync_benches::{EncodedLog, Kind, NullStore, Workload};
+use oplogsync_benches::{EncodedLog, Kind, NullStore, Workload, follow_to_the_head};
 use oplogsync_core::{documents::Documents, feed::OplogFeed, testing::chain::log_id};
 
 use crate::{
-    catch_up::follow_to_the_head,
     rounds::{Sample, against_goal},
     row::Row,
 };

@@ -55,7 +55,7 @@ fn row(target: Target, kind: Kind) -> Row {
         };
         let uri = servers.target(target);
         let log = ManagedLog::write(context, &servers.source(), kind, context.size(50_000, 200_000))?;
-        let count = context.size(500, 2_000);
+        let count = context.size(200, 1_000);
         let peer = || run(context, &seed, &servers.source(), &uri, kind, count);
         Ok(compare(|| log.catch_up(context, &uri, kind), peer)?.into())
     })

@@ -1,0 +1,75 @@
+//! What the criterion benchmarks of an apply share.
+
+use std::time::{Duration, Instant};
+
+use criterion::Throughput;
+use oplogsync_core::{batch::Batch, documents::Documents, entry::Entry, lease::Leases};
+use oplogsync_store_sled::{Durability, Options, SledStore};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::{owner, take_lease};
+
+/// New stores on sled, one at a time: the folder of each is gone when the next is opened.
+#[derive(Debug)]
+pub struct SledStores {
+    durability: Durability,
+    folder: Option<TempDir>,
+}
+
+impl SledStores {
+    /// Stores that are opened with this durability.
+    pub fn new(durability: Durability) -> Self {
+        Self { durability, folder: None }
+    }
+
+    /// A new one. The one before has to be closed.
+    ///
+    /// # Panics
+    /// When there is no folder for it.
+    #[expect(clippy::expect_used, reason = "a benchmark that cannot begin ends")]
+    pub fn open(&mut self) -> SledStore {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let options = Options { durability: self.durability };
+        let store = SledStore::open(folder.path().join("store"), "bench", options).expect("a new store");
+        self.folder = Some(folder);
+        store
+    }
+}
+
+/// How often all batches are applied to a new store, and how long that takes; opening is not counted.
+///
+/// # Panics
+/// When the store fails.
+#[expect(clippy::expect_used, reason = "a benchmark that cannot go on ends")]
+pub fn time_applies<S: Documents + Leases>(
+    runtime: &Runtime,
+    batches: &[Batch],
+    rounds: u64,
+    mut open: impl FnMut() -> S,
+) -> Duration {
+    let mut total = Duration::ZERO;
+    for _ in 0..rounds {
+        let store = open();
+        runtime.block_on(async {
+            take_lease(&store).await;
+            let start = Instant::now();
+            for batch in batches {
+                store.apply(batch, owner()).await.expect("the batch follows the checkpoint");
+            }
+            total += start.elapsed();
+        });
+    }
+    total
+}
+
+/// The entries of batches, and the bytes of their documents.
+pub fn throughput_of(batches: &[Batch]) -> Throughput {
+    let entries = || batches.iter().flat_map(Batch::entries);
+    Throughput::ElementsAndBytes { elements: entries().count() as u64, bytes: bytes_of(entries()) }
+}
+
+/// The bytes that entries count with.
+pub fn bytes_of<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> u64 {
+    entries.into_iter().map(|entry| entry.bytes() as u64).sum()
+}
