@@ -24,6 +24,6 @@ impl Engine for RocksDb {
                 None => write.delete(key),
             }
         }
-        Ok(self.0.write(&write)?)
+        Ok(self.0.write(write)?)
     }
 }

@@ -1,56 +1,90 @@
 //! Ours on an embedded store, against anything that is given the same operations.
 
-use std::time::Instant;
+use std::{path::Path, time::Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use oplogsync_benches::{Kind, RawBatch, Workload, orders, owner, raw_batches, take_lease};
 use oplogsync_core::{batch::Batch, documents::Documents, lease::Leases};
+use oplogsync_store_sled::Durability;
 
 use crate::{
     context::{Context, temporary_folder},
+    engines::{self, Engine},
     rounds::{Sample, compare},
-    row::Measured,
+    row::Row,
 };
 
 /// How many operations a run has.
 const QUICK: usize = 60_000;
 const NORMAL: usize = 300_000;
 
-/// Our store, opened new for each run in the folder that is given, and what is applied to it.
-pub(super) struct Ours<O> {
-    pub(super) kind: Kind,
-    pub(super) open: O,
+/// A store of ours that is opened in a folder.
+pub(super) trait Embedded: Documents + Leases + Sized + 'static {
+    /// Its name in those of rows.
+    const NAME: &'static str;
+
+    /// Opens a new one.
+    fn open_in(folder: &Path, durability: Durability) -> Result<Self>;
 }
 
-impl<S, O> Ours<O>
-where
-    S: Documents + Leases,
-    O: Fn(&std::path::Path) -> Result<S>,
-{
-    /// Both sides get the same operations in batches of a thousand.
-    pub(super) fn against(&self, context: &Context, peer: impl Fn(&[RawBatch]) -> Result<Sample>) -> Result<Measured> {
-        let mut workload = Workload::new(self.kind);
-        let batches = workload.batches(context.size(QUICK, NORMAL), 1000);
-        let (raw, documents) = (raw_batches(&batches), workload.documents());
-        let figures = compare(|| self.run(context, &batches, documents), || peer(&raw))?;
-        Ok(figures.into())
+/// How an engine alone is given batches.
+type Run = fn(&[RawBatch]) -> Result<Sample>;
+
+/// An engine alone.
+#[derive(Clone, Copy)]
+pub(super) struct Peer {
+    /// Its name in those of rows.
+    pub(super) name: &'static str,
+    /// What is special about how it is written.
+    pub(super) how: &'static str,
+    /// Writes batches into a new database; `None` when it was not built.
+    pub(super) run: Option<Run>,
+}
+
+impl Peer {
+    pub(super) fn of<E: Engine>(name: &'static str, how: &'static str) -> Self {
+        Self { name, how, run: Some(engines::run::<E>) }
     }
 
-    /// Applies all batches to a new store; opening and closing are not counted.
-    fn run(&self, context: &Context, batches: &[Batch], documents: u64) -> Result<Sample> {
-        let folder = temporary_folder()?;
-        let store = (self.open)(folder.path())?;
-        let took = context.runtime.block_on(async {
-            take_lease(&store).await;
-            let start = Instant::now();
-            for batch in batches {
-                store.apply(batch, owner()).await?;
-            }
-            let took = start.elapsed();
-            let found = store.digest(&orders()).await?.count;
-            anyhow::ensure!(found == documents, "the store holds {found} documents, not {documents}");
-            anyhow::Ok(took)
-        })?;
-        Ok(Sample { operations: batches.iter().map(|batch| batch.entries().len() as u64).sum(), took })
+    /// What a row against it is called.
+    pub(super) fn row_name(&self, store: &str, kind: Kind) -> String {
+        format!("apply/{store}/{} vs {}", kind.as_str(), self.name)
     }
+
+    /// What it compares.
+    pub(super) fn doc(&self) -> String {
+        format!("Prepared batches of 1000 applied to our store, against the same operations in {}.", self.how)
+    }
+}
+
+/// Both sides get the same operations in batches of a thousand.
+pub(super) fn row<S: Embedded>(kind: Kind, durability: Durability, peer: Peer) -> Row {
+    let suffix = if durability == Durability::Fsync { "-fsync" } else { "" };
+    let name = peer.row_name(&format!("{}{suffix}", S::NAME), kind);
+    let Some(peer_run) = peer.run else { return Row::missing(name, peer.doc(), "not built: --features peers") };
+    Row::new(name, peer.doc(), move |context: &Context| {
+        let mut workload = Workload::new(kind);
+        let batches = workload.batches(context.size(QUICK, NORMAL), 1000);
+        let (raw, documents) = (raw_batches(&batches), workload.documents());
+        let ours = || run::<S>(context, durability, &batches, documents);
+        Ok(compare(ours, || peer_run(&raw))?.into())
+    })
+}
+
+/// Applies all batches to a new store; opening and closing are not counted.
+fn run<S: Embedded>(context: &Context, durability: Durability, batches: &[Batch], documents: u64) -> Result<Sample> {
+    let folder = temporary_folder()?;
+    let store = S::open_in(folder.path(), durability)?;
+    let took = context.runtime.block_on(async {
+        take_lease(&store).await;
+        let start = Instant::now();
+        for batch in batches {
+            store.apply(batch, owner()).await?;
+        }
+        let took = start.elapsed();
+        let found = store.digest(&orders()).await?.count;
+        ensure!(found == documents, "the store holds {found} documents, not {documents}");
+        anyhow::Ok(took)
+    })?;
+    Ok(Sample { operations: batches.iter().map(|batch| batch.entries().len() as u64).sum(), took })
 }

@@ -1,13 +1,12 @@
 //! Long runs: whether it stays as fast as it begins.
 
-use std::{path::Path, time::Instant};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use oplogsync_benches::{Kind, Workload, owner, raw_batches, take_lease};
-use oplogsync_core::{documents::Documents, lease::Leases};
-use oplogsync_store_sled::Durability;
+use oplogsync_store_sled::{Durability, SledStore};
 
-use super::{fjall::MISSING, sled};
+use super::{apply::Embedded, fjall::MISSING};
 use crate::{
     context::{Context, temporary_folder},
     engines::{Engine, SledSorted},
@@ -28,18 +27,17 @@ pub(super) fn rows() -> Vec<Row> {
             if !context.full {
                 return Ok(Measured::Not("only with --full".to_owned()));
             }
-            let open = |folder: &Path| sled::open(folder, Durability::None);
-            Ok(measure::<_, SledSorted>(context, open)?.into())
+            Ok(measure::<SledStore, SledSorted>(context)?.into())
         }),
         Row::missing("long/fjall vs raw-fjall", doc, MISSING),
     ]
 }
 
-fn measure<S: Documents + Leases, E: Engine>(context: &Context, open: impl Fn(&Path) -> Result<S>) -> Result<Figures> {
+fn measure<S: Embedded, E: Engine>(context: &Context) -> Result<Figures> {
     let mut peak = Peak::default();
     let ours = peak.during(|| {
         let folder = temporary_folder()?;
-        let store = open(folder.path())?;
+        let store = S::open_in(folder.path(), Durability::None)?;
         context.runtime.block_on(take_lease(&store));
         curve(context, "ours", |workload, size| {
             let batch = workload.batch(size);
@@ -65,7 +63,7 @@ fn curve(context: &Context, side: &str, mut write: impl FnMut(&mut Workload, usi
     let mut workload = Workload::new(Kind::Mix);
     let mut rates = Vec::with_capacity(PARTS);
     for number in 1..=PARTS {
-        let mut took = std::time::Duration::ZERO;
+        let mut took = Duration::ZERO;
         for _ in 0..part / BATCH {
             took += write(&mut workload, BATCH)?.elapsed();
         }

@@ -6,36 +6,35 @@ use anyhow::Result;
 use oplogsync_benches::Kind;
 use oplogsync_store_sled::{Durability, Options, SledStore};
 
-use super::apply::Ours;
+use super::apply::{Embedded, Peer, row};
 use crate::{
-    engines::{self, Engine, Sled, SledSorted, SledSortedFlushed},
+    engines::{Sled, SledSorted, SledSortedFlushed},
     row::Row,
 };
 
-pub(super) fn rows() -> Vec<Row> {
-    let mut rows = Vec::new();
-    for kind in [Kind::Mix, Kind::Inserts] {
-        rows.push(row::<Sled>(kind, Durability::None, "raw-sled", "as the operations come, without a flush"));
-        rows.push(row::<SledSorted>(kind, Durability::None, "raw-sled-sorted", "sorted by key, without a flush"));
-        let peer = "sorted by key, with sled's flush (no fsync) after each, against our fsync after each";
-        rows.push(row::<SledSortedFlushed>(kind, Durability::Fsync, "raw-sled-flushed", peer));
+impl Embedded for SledStore {
+    const NAME: &'static str = "sled";
+
+    fn open_in(folder: &Path, durability: Durability) -> Result<Self> {
+        Ok(Self::open(folder.join("ours"), "bench", Options { durability })?)
     }
-    rows
 }
 
-/// Opens our store.
-pub(super) fn open(folder: &Path, durability: Durability) -> Result<SledStore> {
-    Ok(SledStore::open(folder.join("ours"), "bench", Options { durability })?)
+/// sled as one would write it first.
+pub(super) fn unsorted() -> Peer {
+    Peer::of::<Sled>("raw-sled", "raw sled batches as they come, without a flush")
 }
 
-fn row<E: Engine + 'static>(kind: Kind, durability: Durability, peer: &str, how: &str) -> Row {
-    let store = if durability == Durability::Fsync { "sled-fsync" } else { "sled" };
-    let name = format!("apply/{store}/{} vs {peer}", kind.as_str());
-    let doc = format!(
-        "Prepared batches of 1000 applied to our store, against the same operations in raw sled batches {how}."
-    );
-    Row::new(name, doc, move |context| {
-        let ours = Ours { kind, open: |folder: &Path| open(folder, durability) };
-        ours.against(context, engines::run::<E>)
-    })
+pub(super) fn rows() -> Vec<Row> {
+    let sorted = Peer::of::<SledSorted>("raw-sled-sorted", "raw sled batches sorted by key, without a flush");
+    let how = "raw sled batches sorted by key, with sled's flush (no fsync) after each, against our fsync after each";
+    let flushed = Peer::of::<SledSortedFlushed>("raw-sled-flushed", how);
+    let rows = [Kind::Mix, Kind::Inserts].map(|kind| {
+        [
+            row::<SledStore>(kind, Durability::None, unsorted()),
+            row::<SledStore>(kind, Durability::None, sorted),
+            row::<SledStore>(kind, Durability::Fsync, flushed),
+        ]
+    });
+    rows.into_iter().flatten().collect()
 }
