@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use heed::{Database, Env, EnvFlags, EnvOpenOptions, types::Bytes};
+use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, types::Bytes};
 use oplogsync_benches::RawBatch;
 
 use super::Engine;
@@ -14,7 +14,7 @@ const MAP_BYTES: usize = 16 * 1024 * 1024 * 1024;
 /// One transaction for each batch.
 pub(crate) struct Lmdb {
     env: Env,
-    documents: Database<Bytes, Bytes>,
+    documents: Database<'static, Bytes, Bytes>,
 }
 
 impl Engine for Lmdb {
@@ -23,9 +23,11 @@ impl Engine for Lmdb {
         options.map_size(MAP_BYTES);
         #[expect(unsafe_code, reason = "the folder is new, and nobody else opens it or changes its files")]
         let env = unsafe { options.flags(EnvFlags::NO_SYNC).open(folder)? };
-        let mut transaction = env.write_txn()?;
-        let documents = env.create_database(&mut transaction, None)?;
-        transaction.commit()?;
+        let transaction = env.write_txn()?;
+        let created = env.create_databases_and_commit(transaction, |opener, transaction| {
+            opener.create_database::<Bytes, Bytes>(transaction, None).map(CommitOrAbort::<_, ()>::Commit)
+        })?;
+        let documents = created.unwrap_commit();
         Ok(Self { env, documents })
     }
 
