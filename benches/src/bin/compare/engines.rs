@@ -13,7 +13,7 @@ use anyhow::Result;
 use oplogsync_benches::RawBatch;
 
 pub(crate) use self::{
-    fjall::Fjall,
+    fjall::{Fjall, FjallSynced},
     sled::{Sled, SledSorted, SledSortedFlushed},
 };
 #[cfg(feature = "peers")]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use oplogsync_benches::RawBatch;
 
 use super::Engine;
@@ -30,5 +30,19 @@ impl Engine for Fjall {
             }
         }
         Ok(write.commit()?)
+    }
+}
+
+/// With an fsync after each batch.
+pub(crate) struct FjallSynced(Fjall);
+
+impl Engine for FjallSynced {
+    fn open(folder: &Path) -> Result<Self> {
+        Fjall::open(folder).map(Self)
+    }
+
+    fn write(&self, batch: &RawBatch) -> Result<()> {
+        self.0.write(batch)?;
+        Ok(self.0.database.persist(PersistMode::SyncAll)?)
     }
 }

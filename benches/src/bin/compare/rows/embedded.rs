@@ -1,6 +1,7 @@
 //! Our stores against the engines that one would embed instead, all on the mix and without a sync.
 
 use oplogsync_benches::Kind;
+use oplogsync_store_fjall::FjallStore;
 use oplogsync_store_sled::{Durability, SledStore};
 
 use super::{
@@ -11,7 +12,7 @@ use crate::row::Row;
 
 pub(super) fn rows() -> Vec<Row> {
     let on_sled = [fjall::raw(), rocksdb(), lmdb()].map(|peer| row::<SledStore>(Kind::Mix, Durability::None, peer));
-    let on_fjall = [rocksdb(), lmdb()].map(|peer| fjall::row(Kind::Mix, peer));
+    let on_fjall = [rocksdb(), lmdb()].map(|peer| row::<FjallStore>(Kind::Mix, Durability::None, peer));
     on_sled.into_iter().chain(on_fjall).collect()
 }
 

@@ -1,15 +1,27 @@
 //! Our store on fjall against fjall alone, and against sled alone.
-//!
-//! The store is not part of the workspace yet: these rows say so. When it is, it gets its `impl Embedded` here, and
-//! [`row`] becomes `apply::row::<FjallStore>`.
 
+use std::path::Path;
+
+use anyhow::Result;
 use oplogsync_benches::Kind;
+use oplogsync_store_fjall::{Durability, FjallStore, Options};
 
-use super::{apply::Peer, sled};
-use crate::{engines::Fjall, row::Row};
+use super::{
+    apply::{Embedded, Peer, row},
+    sled,
+};
+use crate::{
+    engines::{Fjall, FjallSynced},
+    row::Row,
+};
 
-/// Why there are no figures.
-pub(super) const MISSING: &str = "oplogsync-store-fjall is not part of the workspace yet";
+impl Embedded for FjallStore {
+    const NAME: &'static str = "fjall";
+
+    fn open_in(folder: &Path, durability: Durability) -> Result<Self> {
+        Ok(Self::open(folder.join("ours"), "bench", Options { durability })?)
+    }
+}
 
 /// fjall alone.
 pub(super) fn raw() -> Peer {
@@ -17,11 +29,13 @@ pub(super) fn raw() -> Peer {
 }
 
 pub(super) fn rows() -> Vec<Row> {
-    let rows = [Kind::Mix, Kind::Inserts].map(|kind| [row(kind, raw()), row(kind, sled::unsorted())]);
+    let synced = Peer::of::<FjallSynced>("raw-fjall-synced", "raw fjall batches with an fsync after each, as ours");
+    let rows = [Kind::Mix, Kind::Inserts].map(|kind| {
+        [
+            row::<FjallStore>(kind, Durability::None, raw()),
+            row::<FjallStore>(kind, Durability::Fsync, synced),
+            row::<FjallStore>(kind, Durability::None, sled::unsorted()),
+        ]
+    });
     rows.into_iter().flatten().collect()
-}
-
-/// Our store against a peer.
-pub(super) fn row(kind: Kind, peer: Peer) -> Row {
-    Row::missing(peer.row_name("fjall", kind), peer.doc(), MISSING)
 }

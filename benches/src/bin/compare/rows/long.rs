@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use oplogsync_benches::{Kind, Workload, owner, raw_batches, take_lease};
+use oplogsync_store_fjall::FjallStore;
 use oplogsync_store_sled::{Durability, SledStore};
 
-use super::{apply::Embedded, fjall::MISSING};
+use super::apply::Embedded;
 use crate::{
     context::{Context, temporary_folder},
-    engines::{Engine, SledSorted},
+    engines::{Engine, Fjall, SledSorted},
     memory::Peak,
     rounds::{Figures, Sample},
     row::{Measured, Row},
@@ -23,14 +24,16 @@ pub(super) fn rows() -> Vec<Row> {
     let doc = "Ten million operations of the mix, once: how fast the last million is, as a part of the first. The ratio takes the \
                engine's own curve off: ours by that of raw sorted batches.";
     vec![
-        Row::new("long/sled vs raw-sled-sorted", doc, |context| {
-            if !context.full {
-                return Ok(Measured::Not("only with --full".to_owned()));
-            }
-            Ok(measure::<SledStore, SledSorted>(context)?.into())
-        }),
-        Row::missing("long/fjall vs raw-fjall", doc, MISSING),
+        Row::new("long/sled vs raw-sled-sorted", doc, long::<SledStore, SledSorted>),
+        Row::new("long/fjall vs raw-fjall", doc, long::<FjallStore, Fjall>),
     ]
+}
+
+fn long<S: Embedded, E: Engine>(context: &Context) -> Result<Measured> {
+    if !context.full {
+        return Ok(Measured::Not("only with --full".to_owned()));
+    }
+    Ok(measure::<S, E>(context)?.into())
 }
 
 fn measure<S: Embedded, E: Engine>(context: &Context) -> Result<Figures> {
