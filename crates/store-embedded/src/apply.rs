@@ -114,6 +114,7 @@ impl<E: Engine> Writer<'_, E> {
 
 /// Makes the changes, which are ordered by namespace.
 fn apply_changes<E: Engine>(writer: &mut Writer<'_, E>, mut changes: Vec<Change>) -> Result<Applied, Trouble> {
+    writer.reserve(changes.len());
     for group in changes.chunk_by_mut(|a, b| a.ns == b.ns) {
         let Some(ns) = group.first().map(|change| change.ns.clone()) else { continue };
         if writer.view.is_view(&ns)?
@@ -135,7 +136,7 @@ fn apply_change<E: Engine>(
     contents: &mut Contents,
     change: &mut Change,
 ) -> Result<(), Trouble> {
-    let current = contents.current(&writer.view, &change.ns, &change.id)?;
+    let current = contents.current(writer, &change.ns, &change.id)?;
     let found = if current.is_some() { Existence::Present } else { Existence::Absent };
     if let Some(drift) = change.drift(found) {
         return Err(Trouble::new(drift));

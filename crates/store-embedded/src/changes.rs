@@ -15,6 +15,11 @@ impl Changes {
         self.0.push((key, value));
     }
 
+    /// Makes room for so many more.
+    pub(crate) fn reserve(&mut self, changes: usize) {
+        self.0.reserve(changes);
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -22,6 +22,7 @@ use crate::{
     key::Key,
     keyspace::{FORMAT, OLD_FORMAT},
     mark::Mark,
+    presence::Presence,
     record::{Commits, Format, Record, Unreadable},
     sum::Sum,
     tree::View,
@@ -52,6 +53,8 @@ pub(crate) struct Opened {
     pub(crate) format: Option<Format>,
     /// How many writes it has ever taken.
     pub(crate) commits: Ticket,
+    /// Where its documents are.
+    pub(crate) presence: Presence,
 }
 
 /// Checks everything.
@@ -73,13 +76,13 @@ pub(crate) fn check<E: Engine>(view: &View<'_, E>, mark: &Mark) -> Result<Opened
         Some(_) if commits.is_some() => {}
         Some(_) => return Err(Unreadable::Missing.at(Key::commits().as_bytes())),
         None if view.is_empty()? => {
-            return Ok(Opened { format: None, commits: Ticket(0) });
+            return Ok(Opened { format: None, commits: Ticket(0), presence: Presence::default() });
         }
         None => return Err(Trouble::new(Fault::Incompatible).because(NoFormat)),
     }
     check_log(view)?;
     check_collections(view)?;
-    check_documents(view)?;
+    let presence = check_documents(view)?;
     view.record::<Checkpoint>(&Key::checkpoint())?;
     view.record::<Resume>(&Key::resume())?;
     view.record::<Stop>(&Key::stop())?;
@@ -91,7 +94,7 @@ pub(crate) fn check<E: Engine>(view: &View<'_, E>, mark: &Mark) -> Result<Opened
     if sum.is_some() && sum != Some(Sum::of(view)?) {
         return Err(Unreadable::Incomplete.at(Key::commits().as_bytes()));
     }
-    Ok(Opened { format, commits: found })
+    Ok(Opened { format, commits: found, presence })
 }
 
 /// The log is dense and chained from floor to head, and every entry is found by its operation id.

@@ -54,12 +54,12 @@ impl Contents {
     /// The document with this id before the batch.
     pub(crate) fn current<E: Engine>(
         &self,
-        view: &View<'_, E>,
+        writer: &Writer<'_, E>,
         ns: &Namespace,
         id: &DocId,
     ) -> Result<Option<StoredDocument<E::Bytes>>, Trouble> {
         match &self.place {
-            Some(place) if !self.is_new => view.stored(ns, place.document(id)),
+            Some(place) if !self.is_new => writer.stored(ns, place.document(id)),
             _ => Ok(None),
         }
     }

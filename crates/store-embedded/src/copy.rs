@@ -214,7 +214,7 @@ impl<E: Engine> Writer<'_, E> {
         for document in &piece.documents {
             let id = document.id();
             check_id::<E>(&piece.ns, &id, 0)?;
-            let current = contents.current(&self.view, &piece.ns, &id)?;
+            let current = contents.current(self, &piece.ns, &id)?;
             contents.put(self, &id, current, document)?;
         }
         contents.close(self, &piece.ns)?;
@@ -230,7 +230,7 @@ impl<E: Engine> Writer<'_, E> {
             return Err(Trouble::new(Fault::Occupied { what: format!("the view {ns}") }).because(IsView));
         }
         let mut contents = Contents::open(&self.view, ns)?;
-        let current = contents.current(&self.view, ns, id)?;
+        let current = contents.current(self, ns, id)?;
         match (document, current) {
             (Some(document), current) => {
                 check_id::<E>(ns, id, 0)?;

@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use oplogsync_core::store_error::StoreError;
@@ -19,6 +19,7 @@ use crate::{
     key::Key,
     leases::LeaseTable,
     mark::Mark,
+    presence::Presence,
     record::Format,
     step::{Step, Steps},
     sum::Sum,
@@ -42,6 +43,8 @@ pub(crate) const OLD_FORMAT: Format = Format(1);
 pub struct Keyspace<E> {
     node: Box<str>,
     leases: RwLock<LeaseTable>,
+    /// Who holds `leases` exclusively holds this too.
+    presence: Mutex<Presence>,
     /// Wakes those that wait for entries of the log.
     appended: Notify,
     waits: bool,
@@ -77,7 +80,7 @@ impl<E: Engine> Keyspace<E> {
         let open = || with_patience(|| Contained::<E>::open(folder.path()));
         let engine = Arc::new(steps.take(Step::Open, unavailable, open)?);
         let mark = folder.mark()?;
-        let Opened { format, commits } = engine.contain(|tree| check(&View { tree }, &mark))?;
+        let Opened { format, commits, presence } = engine.contain(|tree| check(&View { tree }, &mark))?;
         let commit = Arc::new(group_commit(commits, &engine, mark, steps.clone()));
         let flusher = match durability {
             Durability::Interval(interval) => {
@@ -87,7 +90,9 @@ impl<E: Engine> Keyspace<E> {
         };
         let (leases, appended, waits) = (RwLock::default(), Notify::new(), durability.waits());
         let node = node.into();
-        let keyspace = Self { node, leases, appended, waits, steps, _flusher: flusher, commit, engine, folder };
+        let presence = Mutex::new(presence);
+        let keyspace =
+            Self { node, leases, presence, appended, waits, steps, _flusher: flusher, commit, engine, folder };
         match format {
             None => keyspace.begin(durability)?,
             Some(FORMAT) => {}
@@ -102,7 +107,8 @@ impl<E: Engine> Keyspace<E> {
         let mut leases = self.leases.write().unwrap_or_else(PoisonError::into_inner);
         self.engine.contain(|tree| {
             let sum = Sum::of(&View { tree })?;
-            let mut writer = Writer::new(View { tree }, &mut leases);
+            let mut presence = self.presence.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut writer = Writer::new(View { tree }, &mut leases, &mut presence);
             writer.put(&Key::format(), &FORMAT)?;
             self.take(Step::Upgrade, writer, Some(sum)).map(drop)
         })
@@ -178,7 +184,8 @@ impl<E: Engine> Keyspace<E> {
     ) -> Result<(T, Ticket), Trouble> {
         let mut leases = self.leases.write().unwrap_or_else(PoisonError::into_inner);
         self.engine.contain(|tree| {
-            let mut writer = Writer::new(View { tree }, &mut leases);
+            let mut presence = self.presence.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut writer = Writer::new(View { tree }, &mut leases, &mut presence);
             let value = work(&mut writer)?;
             Ok((value, self.take(step, writer, None)?))
         })

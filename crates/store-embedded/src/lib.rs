@@ -38,6 +38,7 @@ mod leases;
 mod log;
 mod mark;
 mod place;
+mod presence;
 mod record;
 mod spool;
 mod step;

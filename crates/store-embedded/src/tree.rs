@@ -13,6 +13,7 @@ use crate::{
     key::Key,
     leases::LeaseTable,
     place::{Place, Range},
+    presence::Presence,
     record::{Commits, NextPlace, Record, Unreadable, payload, seal, unseal},
     sum::{Sum, Summands},
     trouble::Trouble,
@@ -136,14 +137,20 @@ pub(crate) fn document(collection: &str, key: &[u8], bytes: &[u8]) -> Result<Doc
 pub(crate) struct Writer<'a, E> {
     pub(crate) view: View<'a, E>,
     pub(crate) leases: &'a mut LeaseTable,
+    presence: &'a mut Presence,
     changes: Changes,
     summands: Summands,
     next_place: Option<NextPlace>,
 }
 
 impl<'a, E: Engine> Writer<'a, E> {
-    pub(crate) fn new(view: View<'a, E>, leases: &'a mut LeaseTable) -> Self {
-        Self { view, leases, changes: Changes::default(), summands: Summands::default(), next_place: None }
+    pub(crate) fn new(view: View<'a, E>, leases: &'a mut LeaseTable, presence: &'a mut Presence) -> Self {
+        Self { view, leases, presence, changes: Changes::default(), summands: Summands::default(), next_place: None }
+    }
+
+    /// The document of a collection that is stored at a key.
+    pub(crate) fn stored(&self, ns: &Namespace, key: Key) -> Result<Option<StoredDocument<E::Bytes>>, Trouble> {
+        if self.presence.may_hold(key.as_bytes()) { self.view.stored(ns, key) } else { Ok(None) }
     }
 
     pub(crate) fn put<R: Record>(&mut self, key: &Key, record: &R) -> Result<(), Trouble> {
@@ -160,6 +167,7 @@ impl<'a, E: Engine> Writer<'a, E> {
     /// Puts a document, which its collection's digest counts.
     pub(crate) fn put_document(&mut self, key: Key, document: &Document) {
         let bytes = seal(&key, document.as_bytes());
+        self.presence.add(key.as_bytes());
         self.changes.set(key.into_bytes(), Some(bytes));
     }
 
@@ -177,6 +185,11 @@ impl<'a, E: Engine> Writer<'a, E> {
     pub(crate) fn remove(&mut self, key: &Key) {
         self.summands.note(key, None);
         self.changes.set(key.as_bytes().to_vec(), None);
+    }
+
+    /// Makes room for about so many changes.
+    pub(crate) fn reserve(&mut self, changes: usize) {
+        self.changes.reserve(changes);
     }
 
     /// A place that no collection has ever had.

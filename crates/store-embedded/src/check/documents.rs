@@ -8,6 +8,7 @@ use crate::{
     engine::Engine,
     key::Key,
     place::Place,
+    presence::Presence,
     record::{Dropped, NextPlace, Record, Unreadable},
     tree::{View, document},
     trouble::Trouble,
@@ -34,9 +35,10 @@ pub(super) fn check_collections<E: Engine>(view: &View<'_, E>) -> Result<(), Tro
 }
 
 /// The documents of each namespace are those that its digest counts, and there are no others.
-pub(super) fn check_documents<E: Engine>(view: &View<'_, E>) -> Result<(), Trouble> {
+pub(super) fn check_documents<E: Engine>(view: &View<'_, E>) -> Result<Presence, Trouble> {
     let places = Places::read(view)?;
-    let mut counted = count(view, &places)?;
+    let mut presence = Presence::default();
+    let mut counted = count(view, &places, &mut presence)?;
     for (place, ns) in &places.owners {
         let kept = view.record::<NamespaceDigest>(&Key::digest(ns))?;
         if counted.remove(place) != kept {
@@ -44,13 +46,17 @@ pub(super) fn check_documents<E: Engine>(view: &View<'_, E>) -> Result<(), Troub
         }
     }
     match counted.pop_first() {
-        None => Ok(()),
+        None => Ok(presence),
         Some((place, _)) => Err(Unreadable::Incomplete.at(place.as_bytes())),
     }
 }
 
 /// Counts the documents of each place that was not dropped.
-fn count<E: Engine>(view: &View<'_, E>, places: &Places) -> Result<BTreeMap<Place, NamespaceDigest>, Trouble> {
+fn count<E: Engine>(
+    view: &View<'_, E>,
+    places: &Places,
+    presence: &mut Presence,
+) -> Result<BTreeMap<Place, NamespaceDigest>, Trouble> {
     let mut counted: BTreeMap<Place, NamespaceDigest> = BTreeMap::new();
     for item in Key::all_documents().iter().flat_map(|prefix| view.under(prefix)) {
         let (key, bytes) = item?;
@@ -62,6 +68,7 @@ fn count<E: Engine>(view: &View<'_, E>, places: &Places) -> Result<BTreeMap<Plac
             Some(ns) => document(ns.as_str(), &key, &bytes)?,
             None => document(&place.to_string(), &key, &bytes)?,
         };
+        presence.add(&key);
         counted.entry(place).or_default().add(&document);
     }
     Ok(counted)
