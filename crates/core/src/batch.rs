@@ -155,6 +155,31 @@ impl Batch {
         Ok(batches)
     }
 
+    /// The first of the batches that [`Batch::split`] makes; none of no entries.
+    ///
+    /// # Errors
+    /// As for [`Batch::new`].
+    pub fn first(
+        log: LogId,
+        after: Anchor,
+        mut entries: Vec<Entry>,
+        limits: Limits,
+    ) -> Result<Option<Self>, BatchError> {
+        let stands_alone = |entry: &Entry| entry.operation().kind().stands_alone();
+        let mut bytes = 0;
+        let mut fits = |(index, entry): (usize, &Entry)| {
+            bytes += entry.bytes();
+            index == 0 || (index < limits.entries_max && bytes <= limits.bytes_max && !stands_alone(entry))
+        };
+        let count = match entries.first() {
+            None => return Ok(None),
+            Some(first) if stands_alone(first) => 1,
+            Some(_) => entries.iter().enumerate().take_while(|item| fits(*item)).count(),
+        };
+        entries.truncate(count);
+        Self::new(log, after, entries).map(Some)
+    }
+
     /// The log that the entries belong to.
     pub fn log(&self) -> LogId {
         self.log
@@ -234,6 +259,7 @@ impl Batch {
     /// The documents that entries touch, in log order, as far as the target is concerned.
     fn touches(&self) -> impl Iterator<Item = Touch<'_>> {
         let filter = self.view.filter();
+        let mut scratch = Vec::new();
         self.entries.iter().filter_map(move |entry| {
             let ns = entry.operation().namespace()?;
             let mode = self.view.mode(entry);
@@ -244,7 +270,7 @@ impl Batch {
             if is_planted(Bug::SkippedUnknownOperation) && entry.operation().kind() == Kind::Update {
                 return None;
             }
-            Some(Touch::new(ns, entry.operation().doc_id()?, mode, entry))
+            Some(Touch::new(ns, entry.operation().doc_id_with(&mut scratch)?, mode, entry))
         })
     }
 

@@ -181,11 +181,11 @@ impl Decoder {
         match kind {
             Kind::Insert => {
                 let ns = self.namespace(envelope.ns)?;
-                Ok(Operation::Insert { ns, document: Document::from_bytes(payload.to_vec())? })
+                Ok(Operation::Insert { ns, document: Document::from_bytes(payload)? })
             }
             Kind::Update => {
                 let ns = self.namespace(envelope.ns)?;
-                Ok(Operation::Update { ns, document: Document::from_bytes(payload.to_vec())? })
+                Ok(Operation::Update { ns, document: Document::from_bytes(payload)? })
             }
             Kind::Delete => Ok(Operation::Delete { ns: self.namespace(envelope.ns)?, id: read_id(payload)? }),
             Kind::Patch => {
@@ -247,7 +247,7 @@ fn framed_length(bytes: &[u8]) -> Result<usize, DecodeError> {
 }
 
 fn read_id(payload: &[u8]) -> Result<DocId, DecodeError> {
-    let document = Document::from_bytes(payload.to_vec())?;
+    let document = Document::from_bytes(payload)?;
     if document.as_raw().iter_elements().count() != 1 {
         return Err(DecodeError::Payload);
     }

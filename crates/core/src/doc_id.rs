@@ -66,18 +66,16 @@ impl DocId {
         }
         let element = Elements::of(&framed).next().ok_or(DocIdError { what: "malformed BSON" })?;
         Self::check_names(element.value)?;
-        Ok(Self::of_checked(element.value))
+        Ok(Self::of_checked(element.value, &mut Vec::new()))
     }
 
-    /// Takes a value that is known to be an id.
-    pub(crate) fn of_checked(value: RawValue<'_>) -> Self {
-        const FRAME: usize = 10;
-        const RANK: usize = 8;
-        let mut bytes = Vec::with_capacity(2 * value.bytes.len() + FRAME + RANK);
-        framed(&mut bytes, |out| Element { name: "_id", value }.write(out));
-        let key_at = bytes.len();
-        sort_key::append(value, &mut bytes);
-        Self { bytes: bytes.into(), key_at }
+    /// Takes a value that is known to be an id; it is put together in `scratch`.
+    pub(crate) fn of_checked(value: RawValue<'_>, scratch: &mut Vec<u8>) -> Self {
+        scratch.clear();
+        framed(scratch, |out| Element { name: "_id", value }.write(out));
+        let key_at = scratch.len();
+        sort_key::append(value, scratch);
+        Self { bytes: scratch.as_slice().into(), key_at }
     }
 
     /// Whether a value of this type may be an id.

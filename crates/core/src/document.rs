@@ -1,9 +1,8 @@
 //! [`Document`]: a BSON document that a node may hold, checked once, kept as raw bytes.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bson::{RawDocument, RawDocumentBuf};
-use bytes::Bytes;
 
 use crate::{
     doc_id::{DocId, DocIdError},
@@ -21,7 +20,7 @@ use crate::{
 ///
 /// Cheap to clone: clones share the bytes.
 #[derive(Clone, PartialEq)]
-pub struct Document(Bytes);
+pub struct Document(Arc<[u8]>);
 
 /// Why bytes are not a [`Document`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,24 +59,25 @@ impl Document {
     ///
     /// # Errors
     /// [`DocumentError`] says what is wrong with them.
+    #[expect(clippy::needless_pass_by_value, reason = "most callers have made it for this")]
     pub fn new(raw: RawDocumentBuf) -> Result<Self, DocumentError> {
-        Self::from_bytes(raw.into_bytes())
+        Self::from_bytes(raw.as_bytes())
     }
 
     /// [`Document::new`] on bytes that are not yet known to be framed as a document.
     ///
     /// # Errors
     /// As for [`Document::new`].
-    pub fn from_bytes(bytes: impl Into<Bytes>) -> Result<Self, DocumentError> {
-        let bytes = bytes.into();
-        let ids = raw_check::count_ids(&bytes)?;
-        let id = Elements::new(&bytes).next().filter(|field| field.name == "_id").ok_or(DocumentError::IdNotFirst)?;
+    pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, DocumentError> {
+        let bytes = bytes.as_ref();
+        let ids = raw_check::count_ids(bytes)?;
+        let id = Elements::new(bytes).next().filter(|field| field.name == "_id").ok_or(DocumentError::IdNotFirst)?;
         DocId::check_type(id.value.kind)?;
         DocId::check_names(id.value)?;
         if ids > 1 {
             return Err(DocumentError::IdTwice);
         }
-        Ok(Self(bytes))
+        Ok(Self(bytes.into()))
     }
 
     /// [`Document::new`] on a document whose `_id` may be anywhere: it is moved to the front, as a server does when
@@ -96,9 +96,14 @@ impl Document {
     }
 
     /// The document's `_id`.
-    #[expect(clippy::missing_panics_doc, clippy::expect_used, reason = "checked by the constructor")]
     pub fn id(&self) -> DocId {
-        DocId::of_checked(Elements::new(&self.0).next().expect("a document has an _id").value)
+        self.id_with(&mut Vec::new())
+    }
+
+    /// The same with memory that was used before, for those who ask many documents.
+    #[expect(clippy::expect_used, reason = "checked by the constructor")]
+    pub(crate) fn id_with(&self, scratch: &mut Vec<u8>) -> DocId {
+        DocId::of_checked(Elements::new(&self.0).next().expect("a document has an _id").value, scratch)
     }
 
     /// The raw document.
@@ -112,10 +117,10 @@ impl Document {
         &self.0
     }
 
-    /// The raw document, by value: without a copy if nobody shares it.
+    /// A copy of the raw document.
     #[expect(clippy::missing_panics_doc, clippy::expect_used, reason = "checked by the constructor")]
     pub fn into_raw(self) -> RawDocumentBuf {
-        RawDocumentBuf::from_bytes(self.0.into()).expect("a document is framed")
+        RawDocumentBuf::from_bytes(self.0.to_vec()).expect("a document is framed")
     }
 }
 

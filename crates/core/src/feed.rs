@@ -160,7 +160,7 @@ impl<L: Log> OplogFeed<L> {
         }
         if !self.transactions {
             let entries = self.entries_after(after, limits).await?;
-            return Ok(Batch::split(ends.log, *after, entries, limits).map(|batches| batches.into_iter().next()));
+            return Ok(Batch::first(ends.log, *after, entries, limits));
         }
         // One more entry tells whether the last transaction is there to its end.
         let mut window = Limits { entries_max: limits.entries_max.saturating_add(1), ..limits };

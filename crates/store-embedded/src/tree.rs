@@ -116,7 +116,7 @@ impl<B: Deref<Target = [u8]>> StoredDocument<B> {
 
     /// The document, checked.
     pub(crate) fn document(&self, collection: &str) -> Result<Document, Trouble> {
-        let checked = Document::from_bytes(self.as_bytes().to_vec());
+        let checked = Document::from_bytes(self.as_bytes());
         checked.map_err(|why| Unreadable::from(why).at_document(collection, self.key.as_bytes()))
     }
 
@@ -129,7 +129,7 @@ impl<B: Deref<Target = [u8]>> StoredDocument<B> {
 /// The document of a collection in the bytes at `key`.
 pub(crate) fn document(collection: &str, key: &[u8], bytes: &[u8]) -> Result<Document, Trouble> {
     unseal(key, bytes)
-        .and_then(|payload| Ok(Document::from_bytes(payload.to_vec())?))
+        .and_then(|payload| Ok(Document::from_bytes(payload)?))
         .map_err(|why: Unreadable| why.at_document(collection, key))
 }
 

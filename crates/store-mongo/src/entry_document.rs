@@ -190,7 +190,7 @@ fn read_operation(fields: &mut Fields<'_>) -> Result<Operation, EntryDocumentErr
         Kind::Insert => Operation::Insert { ns: Namespace::new(fields.text("ns")?)?, document: document(fields)? },
         Kind::Update => {
             let (ns, document) = (Namespace::new(fields.text("ns")?)?, document(fields)?);
-            if fields.document("o2")?.as_bytes() != document.id().to_raw_document().as_bytes() {
+            if fields.document("o2")? != document.id().as_raw_document() {
                 return Err(EntryDocumentError::Contradiction("o2"));
             }
             Operation::Update { ns, document }
@@ -212,12 +212,12 @@ fn read_operation(fields: &mut Fields<'_>) -> Result<Operation, EntryDocumentErr
 }
 
 fn document(fields: &mut Fields<'_>) -> Result<Document, EntryDocumentError> {
-    Ok(Document::new(fields.document("o")?.to_owned())?)
+    Ok(Document::from_bytes(fields.document("o")?.as_bytes())?)
 }
 
 /// The id in `{ _id }`, which must hold nothing else.
 fn id(o2: &RawDocument) -> Result<DocId, EntryDocumentError> {
-    let document = Document::new(o2.to_owned())?;
+    let document = Document::from_bytes(o2.as_bytes())?;
     let id = document.id();
-    if id.to_raw_document().as_bytes() == o2.as_bytes() { Ok(id) } else { Err(EntryDocumentError::Contradiction("o2")) }
+    if id.as_raw_document() == o2 { Ok(id) } else { Err(EntryDocumentError::Contradiction("o2")) }
 }

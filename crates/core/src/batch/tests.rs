@@ -166,6 +166,12 @@ proptest! {
         let rejoined: Vec<Entry> = batches.iter().flat_map(|batch| batch.entries().iter().cloned()).collect();
         prop_assert_eq!(rejoined, entries);
     }
+
+    #[test]
+    fn the_first_batch_is_the_first_of_a_split(entries in strategies::entries(40), limits in strategies::limits()) {
+        let split = Batch::split(log_id(1), origin(), entries.clone(), limits).unwrap();
+        prop_assert_eq!(Batch::first(log_id(1), origin(), entries, limits).unwrap(), split.into_iter().next());
+    }
 }
 
 #[test]

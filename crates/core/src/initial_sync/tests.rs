@@ -108,7 +108,8 @@ async fn nothing_is_taken_away_for_a_collection_that_cannot_have_the_name_it_is_
     let primary = Primary::open(pair.source.clone(), pair.host.clone(), PrimaryOptions::default()).await.unwrap();
     primary.write(Write::Insert { ns: long.clone(), document: rawdoc! { "_id": 1 } }).await.unwrap();
     let renames = [(long.database().to_owned(), "d".repeat(60))];
-    pair.options.filter = Filter::new(&[], &[], &renames).unwrap();
+    let excluded = ["d".repeat(60)];
+    pair.options.filter = Filter::new(&[], &excluded, &renames).unwrap();
 
     // When it is copied, then the collection is named, and what was held is there.
     let failed = pair.sync().run(&()).await;

@@ -220,7 +220,7 @@ async fn a_name_that_the_filter_makes_too_long_stops_the_replica_at_the_entry_be
     let long = Namespace::new(&format!("shop.{}", "c".repeat(240))).unwrap();
     pair.insert_many(0..10).await;
     pair.primary.write(Write::Insert { ns: long.clone(), document: rawdoc! { "_id": 1 } }).await.unwrap();
-    let filter = Filter::new(&[], &[], &[("shop".to_owned(), "d".repeat(60))]).unwrap();
+    let filter = Filter::new(&[], &["d".repeat(60)], &[("shop".to_owned(), "d".repeat(60))]).unwrap();
     let options = ReplicatorOptions { filter, ..ReplicatorOptions::default() };
     let feed = OplogFeed::new(pair.source.clone(), "db1");
     let mut replicator = Replicator::new("db2", feed, pair.target.clone(), ManualHost::hurried(1), options);

@@ -17,9 +17,9 @@ use crate::{diff::Diff, document::Document, element::Elements};
 pub fn apply_diff(bytes: &[u8]) {
     let Some((base, diff)) = split(bytes) else { return };
     let Ok(diff) = Diff::from_bytes(diff.to_vec()) else { return };
-    let Ok(base) = Document::from_bytes(base.to_vec()) else { return };
+    let Ok(base) = Document::from_bytes(base) else { return };
     let Ok(after) = diff.apply(&base) else { return };
-    assert_eq!(Document::from_bytes(after.as_bytes().to_vec()).as_ref(), Ok(&after));
+    assert_eq!(Document::from_bytes(after.as_bytes()).as_ref(), Ok(&after));
     assert_eq!(after.id(), base.id());
     let value = |name: &str| Elements::of(after.as_raw()).find(|field| field.name == name).map(|field| field.value);
     for section in Elements::of(diff.as_raw()) {
@@ -78,7 +78,7 @@ mod tests {
         let mut applied = Vec::new();
         for (name, bytes) in seeds() {
             let (base, diff) = split(&bytes).unwrap();
-            let base = Document::from_bytes(base.to_vec()).unwrap();
+            let base = Document::from_bytes(base).unwrap();
             let after = Diff::from_bytes(diff.to_vec()).ok().and_then(|diff| diff.apply(&base).ok());
             if after.is_some_and(|after| after != base) {
                 applied.push(name);

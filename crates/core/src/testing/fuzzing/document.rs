@@ -14,7 +14,7 @@ use crate::{
 /// # Panics
 /// When it is not.
 pub fn check_document(bytes: &[u8]) {
-    if let Ok(document) = Document::from_bytes(bytes.to_vec()) {
+    if let Ok(document) = Document::from_bytes(bytes) {
         let id = document.id();
         let same = DocId::new(id.value().into());
         assert_eq!(same.as_ref(), Ok(&id));

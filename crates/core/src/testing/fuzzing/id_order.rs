@@ -20,7 +20,7 @@ const VALUES_MAX: usize = 12;
 /// # Panics
 /// When they do not.
 pub fn order_ids(bytes: &[u8]) {
-    let Ok(document) = Document::from_bytes(bytes.to_vec()) else { return };
+    let Ok(document) = Document::from_bytes(bytes) else { return };
     let values = document.as_raw().iter().flatten().map(|(_, value)| RawBson::from(value));
     let mut ids: Vec<_> = values.filter_map(|value| DocId::new(value).ok()).take(VALUES_MAX).collect();
     for id in &ids {

@@ -19,7 +19,7 @@ pub fn evaluate_update(bytes: &[u8]) {
     let Some((document, update)) = split(bytes) else { return };
     let Ok(update) = checked(update) else { return };
     let Ok(update) = Update::parse(&update) else { return };
-    let Ok(document) = Document::from_bytes(document.to_vec()) else { return };
+    let Ok(document) = Document::from_bytes(document) else { return };
     for current in [Some(&document), None] {
         if let Ok(after) = update.evaluate(&document.id(), current, OpTime::default()) {
             assert_eq!(after.id(), document.id());
@@ -67,7 +67,7 @@ mod tests {
         let mut evaluated = Vec::new();
         for (name, bytes) in seeds() {
             let (document, update) = split(&bytes).unwrap();
-            let (document, update) = (Document::from_bytes(document.to_vec()).unwrap(), checked(update).unwrap());
+            let (document, update) = (Document::from_bytes(document).unwrap(), checked(update).unwrap());
             let after = Update::parse(&update)
                 .and_then(|update| update.evaluate(&document.id(), Some(&document), OpTime::default()));
             if after.is_ok_and(|after| after != document) {
