@@ -1,9 +1,9 @@
 //! The embedded engines alone: the same operations in their own batches.
 
 mod fjall;
-#[cfg(feature = "peers")]
+#[cfg(feature = "lmdb")]
 mod heed;
-#[cfg(feature = "peers")]
+#[cfg(feature = "rocksdb")]
 mod rocksdb;
 mod sled;
 
@@ -12,12 +12,14 @@ use std::{path::Path, time::Instant};
 use anyhow::Result;
 use oplogsync_benches::RawBatch;
 
+#[cfg(feature = "lmdb")]
+pub(crate) use self::heed::Lmdb;
+#[cfg(feature = "rocksdb")]
+pub(crate) use self::rocksdb::RocksDb;
 pub(crate) use self::{
     fjall::{Fjall, FjallSynced},
     sled::{Sled, SledSorted, SledSortedFlushed},
 };
-#[cfg(feature = "peers")]
-pub(crate) use self::{heed::Lmdb, rocksdb::RocksDb};
 use crate::{context::temporary_folder, rounds::Sample};
 
 /// An engine that is given batches.

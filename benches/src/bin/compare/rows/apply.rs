@@ -37,13 +37,18 @@ pub(super) struct Peer {
     pub(super) name: &'static str,
     /// What is special about how it is written.
     pub(super) how: &'static str,
-    /// Writes batches into a new database; `None` when it was not built.
-    pub(super) run: Option<Run>,
+    /// Writes batches into a new database; or why it cannot.
+    pub(super) run: Result<Run, &'static str>,
 }
 
 impl Peer {
     pub(super) fn of<E: Engine>(name: &'static str, how: &'static str) -> Self {
-        Self { name, how, run: Some(engines::run::<E>) }
+        Self { name, how, run: Ok(engines::run::<E>) }
+    }
+
+    #[cfg(not(all(feature = "lmdb", feature = "rocksdb")))]
+    pub(super) fn missing(name: &'static str, how: &'static str, why: &'static str) -> Self {
+        Self { name, how, run: Err(why) }
     }
 
     /// What a row against it is called.
@@ -61,7 +66,10 @@ impl Peer {
 pub(super) fn row<S: Embedded>(kind: Kind, durability: Durability, peer: Peer) -> Row {
     let suffix = if durability == Durability::Fsync { "-fsync" } else { "" };
     let name = peer.row_name(&format!("{}{suffix}", S::NAME), kind);
-    let Some(peer_run) = peer.run else { return Row::missing(name, peer.doc(), "not built: --features peers") };
+    let peer_run = match peer.run {
+        Ok(run) => run,
+        Err(why) => return Row::missing(name, peer.doc(), why),
+    };
     Row::new(name, peer.doc(), move |context: &Context| {
         let mut workload = Workload::new(kind);
         let batches = workload.batches(context.size(QUICK, NORMAL), 1000);

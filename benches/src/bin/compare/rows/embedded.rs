@@ -16,24 +16,24 @@ pub(super) fn rows() -> Vec<Row> {
     on_sled.into_iter().chain(on_fjall).collect()
 }
 
-#[cfg(feature = "peers")]
+#[cfg(feature = "rocksdb")]
 fn rocksdb() -> Peer {
     Peer::of::<crate::engines::RocksDb>("raw-rocksdb", ROCKSDB)
 }
 
-#[cfg(not(feature = "peers"))]
+#[cfg(not(feature = "rocksdb"))]
 fn rocksdb() -> Peer {
-    Peer { name: "raw-rocksdb", how: ROCKSDB, run: None }
+    Peer::missing("raw-rocksdb", ROCKSDB, "not built: --features rocksdb")
 }
 
-#[cfg(feature = "peers")]
+#[cfg(feature = "lmdb")]
 fn lmdb() -> Peer {
     Peer::of::<crate::engines::Lmdb>("raw-lmdb", LMDB)
 }
 
-#[cfg(not(feature = "peers"))]
+#[cfg(not(feature = "lmdb"))]
 fn lmdb() -> Peer {
-    Peer { name: "raw-lmdb", how: LMDB, run: None }
+    Peer::missing("raw-lmdb", LMDB, "not built: --features lmdb")
 }
 
 const ROCKSDB: &str = "raw RocksDB batches as it opens by default, its log not synced";
