@@ -266,10 +266,10 @@ mod tests {
 
     #[test]
     fn code_whose_scope_does_not_end_with_it_is_refused() {
+        const LENGTH_AT: usize = 4 + 1 + 2;
         let code = bson::RawJavaScriptCodeWithScope { code: "f".to_owned(), scope: bson::rawdoc! { "x": 1 } };
         let bytes = bson::rawdoc! { "c": code, "n": 7 }.into_bytes();
         assert_eq!(check(&bytes), Ok(()));
-        const LENGTH_AT: usize = 4 + 1 + 2;
         let length = bytes[LENGTH_AT];
         for wrong in (0..=u8::MAX).filter(|wrong| *wrong != length) {
             let mut damaged = bytes.clone();

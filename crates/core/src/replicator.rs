@@ -24,6 +24,7 @@ use crate::{
     applier::Applier,
     batch::Batch,
     checkpoint::{Checkpoint, Stop, Token},
+    command::Action,
     document::Document,
     documents::Applied,
     entry::Operation,
@@ -47,7 +48,7 @@ const ACKNOWLEDGE_EVERY: Duration = Duration::from_secs(1);
 /// The most that a target keeps of the reason why it has stopped.
 const REASON_BYTES_MAX: usize = 8 * 1024;
 
-/// How much less is asked for at a time once something is damaged: two steps from a thousand to one,
+/// How much less is asked for at a time once something is damaged: three steps from ten thousand to one,
 /// for a damaged entry can be long, and is read with each.
 const NARROWING: usize = 32;
 
@@ -133,6 +134,7 @@ where
                 // Nothing was applied, and the lease is to be given back before others want it.
                 self.seat = Some(Seat { fetched: None, ..seat });
             } else if let Err(error) = &result {
+                self.pace.restart();
                 // The seat is given up: what it knew may no longer hold.
                 if self.isolate(seat, error).await? || self.ask_for_image(error).await? {
                     continue;
@@ -226,10 +228,10 @@ where
         let mut step = Step { entries: 0, applied: Applied::default(), progress, catching_up: false };
         if let Some(batch) = fetch.batch.take() {
             step.entries = batch.entries().len();
-            let began = self.host.now();
-            step.applied = self.apply_and_fetch(seat, batch, fetch.head).await?;
+            let (applied, took) = self.apply_and_fetch(seat, batch, fetch.head).await?;
+            step.applied = applied;
             // A clock that was set back says nothing.
-            if let Ok(took) = self.host.now().duration_since(began) {
+            if let Some(took) = took {
                 self.pace.learn(step.entries, took);
             }
             self.images = self.images.split_off(&seat.applier.index().saturating_add(1));
@@ -282,33 +284,52 @@ where
             return Ok(fetch);
         }
         let entries = fetch.batch.iter().flat_map(Batch::entries);
-        let mut named = entries.filter_map(|entry| match entry.operation() {
-            Operation::Command(command) => command.action().namespace().map(|ns| (entry, ns)),
-            other => other.namespace().map(|ns| (entry, ns)),
+        let mut named = entries.flat_map(|entry| {
+            let names = match entry.operation() {
+                Operation::Command(command) => match command.action() {
+                    Action::Rename { ns, to, .. } => [Some(ns), Some(to)],
+                    other => [other.namespace(), None],
+                },
+                other => [other.namespace(), None],
+            };
+            names.into_iter().flatten().map(move |ns| (entry, ns))
         });
-        match named.find(|(_, ns)| filter.is_unnameable(ns)) {
+        let found = named.find(|(_, ns)| filter.is_unnameable(ns));
+        let found = found.map(|(entry, ns)| (entry.position(), ns.to_string()));
+        drop(named);
+        match found {
             None => Ok(fetch),
-            Some((entry, ns)) => {
-                let doing = format!("follow its feed at {}", entry.position());
-                let refused = StoreError::new(&self.name, doing, Fault::Unreplicable { name: ns.to_string() });
+            Some((at, name)) => {
+                let refused =
+                    StoreError::new(&self.name, format!("follow its feed at {at}"), Fault::Unreplicable { name });
                 Err(refused.because(Unnameable).into())
             }
         }
     }
 
     /// Applies a batch and meanwhile fetches the next one, if more is known to be there.
-    async fn apply_and_fetch(&self, seat: &mut Seat<D>, batch: Batch, head: Anchor) -> Result<Applied, ReplicateError> {
+    async fn apply_and_fetch(
+        &self,
+        seat: &mut Seat<D>,
+        batch: Batch,
+        head: Anchor,
+    ) -> Result<(Applied, Option<Duration>), ReplicateError> {
         let within = batch.after().next_index()..=batch.last().position.index;
         let images = self.images.range(within);
         let batch = images.fold(batch, |batch, (index, image)| batch.with_image(*index, image.clone()));
         let last = batch.last();
+        let began = self.host.now();
+        let took = || self.host.now().duration_since(began).ok();
         if self.alone.is_some() || head.position.index <= last.position.index {
-            return seat.applier.apply(batch).await;
+            return Ok((seat.applier.apply(batch).await?, took()));
         }
         let after = Checkpoint { log: batch.log(), anchor: last };
         let token = batch.token().cloned();
-        let (applied, fetched) =
-            tokio::join!(seat.applier.apply(batch), self.ask(Some(after), token.as_ref(), self.pace.limits()));
+        let apply = async {
+            let applied = seat.applier.apply(batch).await;
+            applied.map(|applied| (applied, took()))
+        };
+        let (applied, fetched) = tokio::join!(apply, self.ask(Some(after), token.as_ref(), self.pace.limits()));
         seat.fetched = Some(fetched);
         applied
     }

@@ -1,6 +1,15 @@
 //! [`Fjall`]: one keyspace of fjall, as the engine of a store.
 
-use std::{ffi::OsString, fmt, fs::File, io, ops::Deref, path::Path, thread, time::Duration};
+use std::{
+    ffi::OsString,
+    fmt,
+    fs::File,
+    io,
+    ops::Deref,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use fjall::{Database, KeyspaceCreateOptions, LsmError, PersistMode, Slice};
 use oplogsync_store_embedded::{Changes, Engine, Failure, Range};
@@ -22,6 +31,8 @@ const WORKERS: usize = 1;
 const WAITING_MEMTABLES_MAX: usize = 1;
 const WAITING_TABLES_MAX: usize = 16;
 const PAUSE: Duration = Duration::from_millis(1);
+/// Longer than any merge that frees tables: behind it the engine's own limit holds.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the engine tells of a failure of its threads, and no more.
 const POISONED: &str = "the engine has failed to write a table, or to write at all: the disk may be full";
@@ -46,10 +57,12 @@ impl Deref for Bytes {
 }
 
 impl Fjall {
-    /// Waits until the engine's threads have caught up; an error if they have failed.
+    /// Waits until the engine's threads have caught up, for a while; an error if they have failed.
     fn wait_for_workers(&self) -> Result<(), Failure> {
-        while self.keyspace.sealed_memtable_count() > WAITING_MEMTABLES_MAX
-            || self.keyspace.l0_table_count() > WAITING_TABLES_MAX
+        let until = Instant::now() + PATIENCE;
+        while (self.keyspace.sealed_memtable_count() > WAITING_MEMTABLES_MAX
+            || self.keyspace.l0_table_count() > WAITING_TABLES_MAX)
+            && Instant::now() < until
         {
             self.flush()?;
             thread::sleep(PAUSE);

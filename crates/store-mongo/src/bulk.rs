@@ -27,7 +27,7 @@ pub(crate) const LANES: usize = 4;
 pub(crate) const JOB_CHANGES: usize = 500;
 /// The most of them where several commands are under way: so many take tens of milliseconds, beside which a
 /// round trip and a sync are little.
-const JOB_CHANGES_MAX: usize = 2500;
+pub(crate) const JOB_CHANGES_MAX: usize = 2500;
 
 /// How many of so many changes to put into one command, so that they keep the lanes busy.
 pub(crate) fn job_size(changes: usize) -> usize {

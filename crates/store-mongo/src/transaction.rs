@@ -18,7 +18,7 @@ use oplogsync_core::{
 
 use crate::{
     apply::{Pass, Patched, count, drift_failure, rejected, resolve},
-    bulk::{Action, Job},
+    bulk::{Action, JOB_CHANGES_MAX, Job},
     command::WriteError,
     error::{Access, Failure},
     node_document::DocumentsState,
@@ -145,8 +145,8 @@ impl MongoStore {
         session: &mut ClientSession,
     ) -> Result<Tried, Failure> {
         let mut written = 0;
-        // One command after the other: as few as there can be.
-        for mut job in self.jobs(plan(changes, Pass::First), usize::MAX)? {
+        // One command after the other, each within the time that a request has.
+        for mut job in self.jobs(plan(changes, Pass::First), JOB_CHANGES_MAX)? {
             job.bypass = work.bypass;
             if job.action == Action::Clear && self.deletes_collated(&job).await? {
                 job = self.only_existing(job).await?;

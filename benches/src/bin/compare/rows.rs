@@ -7,6 +7,7 @@ mod initial_sync;
 mod long;
 mod mongo;
 mod null;
+mod replica;
 mod secondary;
 mod seed;
 mod sled;
@@ -19,6 +20,7 @@ pub(crate) fn all() -> Vec<Row> {
         null::rows(),
         sled::rows(),
         fjall::rows(),
+        replica::rows(),
         embedded::rows(),
         mongo::rows(),
         secondary::rows(),

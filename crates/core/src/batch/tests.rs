@@ -151,6 +151,18 @@ fn a_log_that_contradicts_itself_is_not_folded() {
     assert_eq!((again.position.index, again.needs), (6, Existence::Present));
 }
 
+#[test]
+fn of_two_contradictions_the_earlier_one_is_told_whatever_the_order_of_the_ids() {
+    let ns = namespace("items");
+    for (first, second) in [(1, 2), (2, 1)] {
+        let mut chain = Chain::new(log_id(1));
+        chain.insert(&ns, only_id(first)).insert(&ns, only_id(second));
+        chain.insert(&ns, only_id(first)).insert(&ns, only_id(second));
+        let told = chain.take_batch().fold().unwrap_err();
+        assert_eq!((told.position.index, told.id), (3, id(first)));
+    }
+}
+
 proptest! {
     #[test]
     fn a_split_keeps_every_entry_and_its_limits(entries in strategies::entries(40), limits in strategies::limits()) {

@@ -26,13 +26,13 @@ pub struct SyncOptions {
 }
 
 impl Default for SyncOptions {
-    /// Everything, four parts at once, pieces of 2,000 documents and 8 MiB.
+    /// Everything, four parts at once, pieces of 4,000 documents and 8 MiB.
     fn default() -> Self {
         Self {
             holder: "oplogsync".to_owned(),
             filter: Filter::everything(),
             lanes: 4,
-            limits: Limits { entries_max: 2_000, bytes_max: 8 * 1024 * 1024 },
+            limits: Limits { entries_max: 4_000, bytes_max: 8 * 1024 * 1024 },
             part_documents: 50_000,
             parts_max: 64,
             snapshot_age: Duration::from_secs(60),

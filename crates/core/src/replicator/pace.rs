@@ -6,22 +6,35 @@ use crate::limits::Limits;
 
 /// What a replicator begins with.
 const FIRST: usize = 1000;
-/// A batch that takes less is mostly round trips and syncs, which a larger one shares among more entries.
+/// Nothing larger is tried behind a batch that took more: it is a long time without a checkpoint.
 const SHORT: Duration = Duration::from_millis(250);
-/// A batch that takes more is a long time without a checkpoint.
+/// A batch that takes more is too large.
 const LONG: Duration = Duration::from_secs(1);
+/// How many batches of a size are looked at before it is judged, by the fastest.
+const LOOKS: u32 = 2;
+/// A size that is twice as large has to be so much faster, or the smaller one is kept.
+const GAIN: f64 = 1.05;
+/// After so many full batches the next larger size is tried again.
+const REST: u32 = 200;
 
-/// Batches grow, up to the limits, while full ones are applied quickly, and shrink again when they are not. A
-/// replica at the head has small ones anyway.
+/// The size of batches, which adapts: full ones become larger, up to the limits, as long as that makes them
+/// faster. It does where round trips and syncs are most of the work, and does not in every engine. A replica at the
+/// head has small ones anyway.
 #[derive(Debug)]
 pub(super) struct Pace {
     limits: Limits,
     entries: usize,
+    /// Entries a second, at most, with batches of this size, and how many of them were looked at.
+    rate: f64,
+    looks: u32,
+    /// Entries a second with batches of half this size, if this one is on trial.
+    smaller: Option<f64>,
+    rest: u32,
 }
 
 impl Pace {
     pub(super) fn within(limits: Limits) -> Self {
-        Self { limits, entries: FIRST.min(limits.entries_max) }
+        Self { limits, entries: FIRST.min(limits.entries_max), rate: 0.0, looks: 0, smaller: None, rest: 0 }
     }
 
     /// The bounds of the next batch.
@@ -29,13 +42,45 @@ impl Pace {
         Limits { entries_max: self.entries, ..self.limits }
     }
 
+    /// Something has failed: perhaps the batch was too large.
+    pub(super) fn restart(&mut self) {
+        *self = Self::within(self.limits);
+    }
+
     /// So many entries took so long to apply.
     pub(super) fn learn(&mut self, entries: usize, took: Duration) {
         if took > LONG {
-            self.entries = (self.entries / 2).max(FIRST.min(self.limits.entries_max));
-        } else if took < SHORT && entries > self.entries / 2 {
-            self.entries = self.entries.saturating_mul(2).min(self.limits.entries_max);
+            self.shrink();
+            return;
         }
+        // One that is not full says nothing, nor one that was asked for before the size has changed.
+        if entries <= self.entries / 2 || entries > self.entries {
+            return;
+        }
+        if self.rest > 0 {
+            self.rest -= 1;
+            return;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "no batch has so many entries")]
+        let rate = entries as f64 / took.as_secs_f64();
+        self.rate = self.rate.max(rate);
+        self.looks += 1;
+        if self.looks < LOOKS {
+            return;
+        }
+        if self.smaller.is_some_and(|smaller| self.rate < smaller * GAIN) {
+            self.shrink();
+        } else if took < SHORT && self.entries < self.limits.entries_max {
+            let (entries, smaller) = (self.entries.saturating_mul(2).min(self.limits.entries_max), Some(self.rate));
+            *self = Self { entries, smaller, ..Self::within(self.limits) };
+        } else {
+            (self.rate, self.looks) = (0.0, 0);
+        }
+    }
+
+    fn shrink(&mut self) {
+        let first = Self::within(self.limits);
+        *self = Self { entries: (self.entries / 2).max(first.entries), rest: REST, ..first };
     }
 }
 
@@ -47,43 +92,71 @@ mod tests {
         Pace::within(Limits { entries_max, bytes_max: 1 })
     }
 
-    #[test]
-    fn full_batches_that_are_short_grow_up_to_the_limit() {
-        let mut pace = pace(10_000);
+    /// The sizes of the next full batches, of which each takes what `took` says.
+    fn sizes(pace: &mut Pace, batches: usize, took: impl Fn(usize) -> Duration) -> Vec<usize> {
         let mut seen = Vec::new();
-        for _ in 0..6 {
+        for _ in 0..batches {
             let entries = pace.limits().entries_max;
             seen.push(entries);
-            pace.learn(entries, Duration::from_millis(10));
+            pace.learn(entries, took(entries));
         }
-        assert_eq!(seen, [1000, 2000, 4000, 8000, 10_000, 10_000]);
+        seen.dedup();
+        seen
+    }
+
+    /// What most of the work is the same for, whatever the size.
+    fn round_trips(_: usize) -> Duration {
+        Duration::from_millis(10)
+    }
+
+    #[test]
+    fn batches_grow_up_to_the_limit_while_larger_ones_are_faster() {
+        let mut pace = pace(10_000);
+        assert_eq!(sizes(&mut pace, 20, round_trips), [1000, 2000, 4000, 8000, 10_000]);
         assert_eq!(pace.limits().bytes_max, 1);
     }
 
     #[test]
-    fn batches_that_are_not_full_do_not_grow() {
+    fn batches_stay_as_they_are_where_larger_ones_are_not_faster() {
+        let each = |entries: usize| Duration::from_micros(entries as u64);
+        assert_eq!(sizes(&mut pace(10_000), 100, each), [1000, 2000, 1000]);
+    }
+
+    #[test]
+    fn a_larger_size_is_tried_again_after_a_while() {
         let mut pace = pace(10_000);
-        pace.learn(500, Duration::ZERO);
+        sizes(&mut pace, 100, |entries| Duration::from_micros(entries as u64));
+        assert_eq!(sizes(&mut pace, 300, round_trips), [1000, 2000, 4000, 8000, 10_000]);
+    }
+
+    #[test]
+    fn batches_that_are_not_full_say_nothing() {
+        let mut pace = pace(10_000);
+        for _ in 0..100 {
+            pace.learn(500, Duration::ZERO);
+        }
         assert_eq!(pace.limits().entries_max, 1000);
     }
 
     #[test]
-    fn batches_that_take_long_shrink_to_what_was_first_and_no_further() {
+    fn batches_that_take_long_become_smaller_down_to_the_first_size() {
         let mut pace = pace(4000);
-        pace.learn(1000, Duration::ZERO);
-        pace.learn(2000, Duration::from_millis(500));
-        assert_eq!(pace.limits().entries_max, 2000, "neither short nor long");
-        for expected in [1000, 1000] {
-            pace.learn(2000, Duration::from_secs(2));
-            assert_eq!(pace.limits().entries_max, expected);
-        }
+        assert_eq!(sizes(&mut pace, 20, round_trips), [1000, 2000, 4000]);
+        assert_eq!(sizes(&mut pace, 20, |_| Duration::from_secs(2)), [4000, 2000, 1000]);
     }
 
     #[test]
-    fn a_limit_below_the_first_holds() {
+    fn after_a_failure_it_begins_again() {
+        let mut pace = pace(10_000);
+        sizes(&mut pace, 20, round_trips);
+        pace.restart();
+        assert_eq!(sizes(&mut pace, 4, round_trips), [1000, 2000]);
+    }
+
+    #[test]
+    fn a_limit_below_the_first_size_holds() {
         let mut pace = pace(7);
-        pace.learn(7, Duration::ZERO);
-        pace.learn(7, Duration::from_secs(9));
-        assert_eq!(pace.limits().entries_max, 7);
+        assert_eq!(sizes(&mut pace, 20, round_trips), [7]);
+        assert_eq!(sizes(&mut pace, 20, |_| Duration::from_secs(9)), [7]);
     }
 }

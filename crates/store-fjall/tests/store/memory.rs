@@ -25,7 +25,7 @@ use crate::{
 const FOLDER: &str = "OPLOGSYNC_BACKLOG_FOLDER";
 /// How large the backlog is. The long run has 1024 MiB.
 const MIB: &str = "OPLOGSYNC_BACKLOG_MIB";
-const MIB_DEFAULT: usize = 128;
+const MIB_DEFAULT: usize = 512;
 const TEST: &str = "memory::a_backlog_is_applied_in_little_memory";
 /// What the whole process may have at its peak, the batch itself included.
 const PEAK_MIB_MAX: usize = 256;

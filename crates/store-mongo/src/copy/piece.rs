@@ -9,7 +9,7 @@ use oplogsync_core::{
 };
 
 use crate::{
-    bulk::{Action, JOB_CHANGES, LANES, has_empty_timestamp},
+    bulk::{Action, JOB_CHANGES, LANES, has_empty_timestamp, job_size},
     command::{Verb, WriteError},
     documents::checked,
     error::Failure,
@@ -50,7 +50,7 @@ impl MongoStore {
         let mut commands = Vec::new();
         let mut rest = documents;
         while !rest.is_empty() {
-            let sizes = rest.iter().take(JOB_CHANGES).map(|document| document.as_bytes().len());
+            let sizes = rest.iter().take(job_size(documents.len())).map(|document| document.as_bytes().len());
             let (these, others) = rest.split_at(self.fitting(sizes));
             commands.push(self.insert_some(hold, place, these));
             rest = others;

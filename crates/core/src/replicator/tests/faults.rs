@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::{
+    command,
+    documents::Documents,
     entry::Entry,
     filter::Filter,
     lease::{LEASE_TERM, LeaseName, Leases},
@@ -231,4 +233,24 @@ async fn a_name_that_the_filter_makes_too_long_stops_the_replica_at_the_entry_be
     assert_eq!(*error.fault(), Fault::Unreplicable { name: long.to_string() });
     assert_eq!(pair.checkpoint_index().await, 11, "the new term and ten inserts");
     assert!(pair.target.stop().await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_rename_to_a_name_that_the_filter_makes_too_long_stops_the_replica_before_it() {
+    // Given a collection that the source gives a name which a replica cannot give it.
+    let pair = Pair::new().await;
+    let long = Namespace::new(&format!("shop.{}", "c".repeat(240))).unwrap();
+    pair.insert(rawdoc! { "_id": 1 }).await;
+    let rename = command::Action::Rename { ns: ns(), to: long.clone(), drop_target: false };
+    pair.primary.run(rename).await.unwrap();
+    let filter = Filter::new(&[], &["d".repeat(60)], &[("shop".to_owned(), "d".repeat(60))]).unwrap();
+    let options = ReplicatorOptions { filter, ..ReplicatorOptions::default() };
+    let feed = OplogFeed::new(pair.source.clone(), "db1");
+    let mut replicator = Replicator::new("db2", feed, pair.target.clone(), ManualHost::hurried(1), options);
+
+    // When it is followed, then it stops there, and what was copied before is not dropped.
+    let stopped = replicator.run(std::future::pending(), &()).await;
+    let Err(ReplicateError::Feed(FeedError::Store(error))) = stopped else { panic!("{stopped:?}") };
+    assert_eq!(*error.fault(), Fault::Unreplicable { name: long.to_string() });
+    assert_eq!(pair.target.namespaces().await.unwrap().len(), 1);
 }
