@@ -66,6 +66,8 @@ pub struct Replicator<F, D, H> {
     /// `None` before the first step and after every failure: what is known is then read again.
     seat: Option<Seat<D>>,
     pace: Pace,
+    /// What a step has applied that failed afterwards, so that it is told all the same.
+    untold: Option<Step>,
     /// An entry that failed within a batch: it is tried again as a batch of its own.
     alone: Option<u64>,
     /// What the source has told about documents whose patches do not fit, by the index of the entry: a
@@ -93,7 +95,8 @@ where
     pub fn new(name: impl Into<String>, feed: F, target: D, host: H, options: ReplicatorOptions) -> Self {
         let owner = OwnerId::from_bytes(host.random());
         let (name, pace) = (name.into(), Pace::within(options.limits));
-        Self { name, feed, target, host, options, owner, seat: None, pace, alone: None, images: BTreeMap::new() }
+        let (seat, untold, alone, images) = (None, None, None, BTreeMap::new());
+        Self { name, feed, target, host, options, owner, seat, pace, untold, alone, images }
     }
 
     /// The target's name.
@@ -159,7 +162,11 @@ where
         let mut shutdown = std::pin::pin!(shutdown);
         let mut attempt = 0;
         loop {
-            let wait = match self.step().await {
+            let stepped = self.step().await;
+            if let (Err(_), Some(applied)) = (&stepped, self.untold.take()) {
+                observer.observe(Event::Applied(&applied));
+            }
+            let wait = match stepped {
                 Ok(step) => {
                     attempt = 0;
                     if step.entries > 0 {
@@ -246,7 +253,9 @@ where
         let checkpoint = seat.applier.checkpoint().map(|checkpoint| checkpoint.anchor);
         step.progress = Progress::new(checkpoint, fetch.head, fetch.floor);
         step.catching_up = seat.applier.is_catching_up();
+        self.untold = (step.entries > 0).then_some(step);
         self.acknowledge(seat, step.progress.behind == 0).await?;
+        self.untold = None;
         Ok(step)
     }
 

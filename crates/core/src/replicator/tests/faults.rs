@@ -254,3 +254,33 @@ async fn a_rename_to_a_name_that_the_filter_makes_too_long_stops_the_replica_bef
     assert_eq!(*error.fault(), Fault::Unreplicable { name: long.to_string() });
     assert_eq!(pair.target.namespaces().await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn what_was_applied_is_told_though_the_source_could_not_be_told() {
+    // Given a source that is out of reach when it is to be told of the progress.
+    struct Applied(Mutex<usize>);
+    impl Observer for Applied {
+        fn observe(&self, event: Event<'_>) {
+            if let Event::Applied(step) = event {
+                *self.0.lock().unwrap() += step.entries;
+            }
+        }
+    }
+    let pair = Pair::new().await;
+    pair.insert_many(0..3).await;
+    let source = Faulty::new(pair.source.clone(), "db1");
+    source.plan(Call::Acknowledge, Action::Refuse(Fault::Unavailable));
+    let feed = OplogFeed::new(source, "db1");
+    let host = ManualHost::hurried(1);
+    let mut replicator = Replicator::new("db2", feed, pair.target.clone(), host, ReplicatorOptions::default());
+
+    // When it is followed, then every entry is told as applied, once.
+    let told = Applied(Mutex::new(0));
+    let until = async {
+        while pair.source.acknowledgements().await.unwrap().iter().all(|known| known.replica != "db2") {
+            tokio::task::yield_now().await;
+        }
+    };
+    replicator.run(until, &told).await.unwrap();
+    assert_eq!(*told.0.lock().unwrap(), 4, "the new term and three inserts");
+}
