@@ -247,11 +247,7 @@ fn framed_length(bytes: &[u8]) -> Result<usize, DecodeError> {
 }
 
 fn read_id(payload: &[u8]) -> Result<DocId, DecodeError> {
-    let document = Document::from_bytes(payload)?;
-    if document.as_raw().iter_elements().count() != 1 {
-        return Err(DecodeError::Payload);
-    }
-    let id = document.id();
+    let id = DocId::of_checked(Document::check(payload)?, &mut Vec::new());
     if id.as_raw_document().as_bytes() == payload { Ok(id) } else { Err(DecodeError::Payload) }
 }
 

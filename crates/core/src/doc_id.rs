@@ -5,7 +5,7 @@ use std::{cmp::Ordering, fmt, hash, sync::Arc};
 use bson::{RawBson, RawBsonRef, RawDocument, RawDocumentBuf, raw::cstr, spec::ElementType};
 
 use crate::{
-    document::DocumentError,
+    document::{Document, DocumentError},
     element::{Element, Elements, RawValue, framed},
     excerpt::{EXCERPT_BYTES_MAX, excerpt},
     raw_check, sort_key,
@@ -69,9 +69,20 @@ impl DocId {
         Ok(Self::of_checked(element.value, &mut Vec::new()))
     }
 
+    /// The `_id` of a document, which is checked, and not copied: an id can have megabytes.
+    ///
+    /// # Errors
+    /// [`DocumentError`] says what is wrong with the document.
+    pub fn of_document(raw: &RawDocument) -> Result<Self, DocumentError> {
+        Ok(Self::of_checked(Document::check(raw.as_bytes())?, &mut Vec::new()))
+    }
+
     /// Takes a value that is known to be an id; it is put together in `scratch`.
     pub(crate) fn of_checked(value: RawValue<'_>, scratch: &mut Vec<u8>) -> Self {
+        const AROUND: usize = 18;
         scratch.clear();
+        // An id can have megabytes, of which there is to be no more than there has to be.
+        scratch.reserve_exact(2 * value.bytes.len() + AROUND);
         framed(scratch, |out| Element { name: "_id", value }.write(out));
         let key_at = scratch.len();
         sort_key::append(value, scratch);

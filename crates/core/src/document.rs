@@ -6,7 +6,7 @@ use bson::{RawDocument, RawDocumentBuf};
 
 use crate::{
     doc_id::{DocId, DocIdError},
-    element::Elements,
+    element::{Elements, RawValue},
     excerpt::EXCERPT_BYTES_MAX,
     limits::{DOCUMENT_BYTES_MAX, DOCUMENT_DEPTH_MAX},
     prepare::id_first,
@@ -70,6 +70,12 @@ impl Document {
     /// As for [`Document::new`].
     pub fn from_bytes(bytes: impl AsRef<[u8]>) -> Result<Self, DocumentError> {
         let bytes = bytes.as_ref();
+        Self::check(bytes)?;
+        Ok(Self(bytes.into()))
+    }
+
+    /// Checks bytes as [`Document::from_bytes`] does, and gives their `_id`, without a copy.
+    pub(crate) fn check(bytes: &[u8]) -> Result<RawValue<'_>, DocumentError> {
         let ids = raw_check::count_ids(bytes)?;
         let id = Elements::new(bytes).next().filter(|field| field.name == "_id").ok_or(DocumentError::IdNotFirst)?;
         DocId::check_type(id.value.kind)?;
@@ -77,7 +83,7 @@ impl Document {
         if ids > 1 {
             return Err(DocumentError::IdTwice);
         }
-        Ok(Self(bytes.into()))
+        Ok(id.value)
     }
 
     /// [`Document::new`] on a document whose `_id` may be anywhere: it is moved to the front, as a server does when

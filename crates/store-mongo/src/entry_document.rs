@@ -217,7 +217,6 @@ fn document(fields: &mut Fields<'_>) -> Result<Document, EntryDocumentError> {
 
 /// The id in `{ _id }`, which must hold nothing else.
 fn id(o2: &RawDocument) -> Result<DocId, EntryDocumentError> {
-    let document = Document::from_bytes(o2.as_bytes())?;
-    let id = document.id();
+    let id = DocId::of_document(o2)?;
     if id.as_raw_document() == o2 { Ok(id) } else { Err(EntryDocumentError::Contradiction("o2")) }
 }
