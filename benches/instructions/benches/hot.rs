@@ -41,7 +41,7 @@ fn encode(entries: Vec<Entry>) -> Vec<u8> {
     bytes
 }
 
-#[library_benchmark(config = at_most(4_600_000))]
+#[library_benchmark(config = at_most(4_320_000))]
 #[bench::mix(setup = encoded)]
 fn decode(encoded: Vec<Vec<u8>>) -> Vec<Entry> {
     let mut decoder = Decoder::default();
@@ -54,7 +54,7 @@ fn check(entries: Vec<Entry>) -> Batch {
     Batch::new(log_id(1), origin(), black_box(entries)).expect("entries that form a log")
 }
 
-#[library_benchmark(config = at_most(2_070_000))]
+#[library_benchmark(config = at_most(1_960_000))]
 #[bench::hundred_documents(setup = batch, args = (100))]
 #[bench::one_document(setup = batch, args = (1))]
 fn fold(batch: Batch) -> (Batch, Vec<Change>) {
@@ -62,7 +62,7 @@ fn fold(batch: Batch) -> (Batch, Vec<Change>) {
     (batch, changes)
 }
 
-#[library_benchmark(config = at_most(1_460_000))]
+#[library_benchmark(config = at_most(1_380_000))]
 #[bench::mix(setup = batch, args = (100))]
 fn digest(batch: Batch) -> (Batch, NamespaceDigest) {
     let mut digest = NamespaceDigest::default();
