@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    checkpoint::Checkpoint,
     command,
     documents::Documents,
     entry::Entry,
@@ -283,4 +284,28 @@ async fn what_was_applied_is_told_though_the_source_could_not_be_told() {
     };
     replicator.run(until, &told).await.unwrap();
     assert_eq!(*told.0.lock().unwrap(), 4, "the new term and three inserts");
+}
+
+#[tokio::test]
+async fn a_batch_that_grew_and_is_refused_for_a_time_is_tried_again_with_fewer_entries() {
+    // Given a replica so quick that its batches have grown.
+    let pair = Pair::new().await;
+    pair.insert_many(0..20_000).await;
+    let target = Faulty::new(pair.target.clone(), "db2");
+    for _ in 0..6 {
+        target.plan(Call::Apply, Action::Pass);
+    }
+    target.plan(Call::Apply, Action::Refuse(Fault::Unavailable));
+    let feed = OplogFeed::new(pair.source.clone(), "db1");
+    let options = ReplicatorOptions::default();
+    let mut replicator = Replicator::new("db2", feed, target, ManualHost::standing(1), options);
+    let mut largest = 0;
+    for _ in 0..6 {
+        largest = largest.max(replicator.step().await.unwrap().entries);
+    }
+    assert!(largest > 1000, "{largest}");
+
+    // When one of them fails in a way that passes, then the next one is of the first size again.
+    replicator.step().await.unwrap_err();
+    assert_eq!(replicator.step().await.unwrap().entries, 1000);
 }
