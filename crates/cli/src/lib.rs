@@ -68,7 +68,9 @@ fn run(args: Args) -> Result<Exit, Failure> {
         .build()
         .map_err(|error| Failure::unexpected(error, "start the runtime"))?;
     let ended = runtime.block_on(commands::run(args, &mut out));
-    // What is still blocked (a read of standard input, say) shall not keep the process.
-    runtime.shutdown_background();
+    // The process ends now, and the runtime with it, as it stands. To shut it down first would wait for what is blocked
+    // (a read of standard input, say), and it takes a pool of connections away from a request of the driver's own (to
+    // close a cursor, say) that another thread is at that moment making, which then panics.
+    std::mem::forget(runtime);
     ended
 }
