@@ -8,6 +8,7 @@
 mod error;
 mod expected;
 mod history;
+mod index_commands;
 mod outcome;
 mod structure;
 mod work;

@@ -8,6 +8,7 @@ use std::{
 use super::{
     RepairError, Unsettled,
     expected::{Expected, Wanted},
+    index_commands::IndexCommands,
 };
 use crate::{
     catalog::{Collection, CollectionOptions},
@@ -23,6 +24,7 @@ use crate::{
     limits::Limits,
     namespace::Namespace,
     position::{Anchor, Position},
+    verify::CatalogDifference,
 };
 
 /// How often a feed that has not come to the present is looked at again.
@@ -53,6 +55,8 @@ pub(super) struct History {
     written: HashSet<Namespace>,
     /// What the next command about a collection creates.
     created: HashMap<Namespace, CollectionOptions>,
+    /// Of each index: what happens to it behind the checkpoint.
+    indexes: IndexCommands,
 }
 
 /// What entries do to one thing.
@@ -110,6 +114,7 @@ impl History {
             catalog: HashMap::new(),
             written: HashSet::new(),
             created: HashMap::new(),
+            indexes: IndexCommands::default(),
         }
     }
 
@@ -140,6 +145,11 @@ impl History {
             (is_absent && actual.get(&held).is_some_and(|it| !self.may_stay(ns, it))).then_some(held)
         };
         self.catalog.iter().filter_map(in_the_way).collect()
+    }
+
+    /// The indexes that a target has, or lacks, as only a command to come makes it.
+    pub(super) fn indexes_too_early(&self, actual: &BTreeMap<Namespace, Collection>) -> Vec<CatalogDifference> {
+        self.indexes.too_early(&self.filter, actual)
     }
 
     /// Whether a collection is as the command makes it that creates it: a primary may have logged that twice.
@@ -185,6 +195,9 @@ impl History {
         let (at, checkpoint) = (self.clock.moment(&anchor), self.checkpoint);
         if let Operation::Command(command) = entry.operation() {
             for ns in concerned(command.action(), &self.documents) {
+                if at > checkpoint {
+                    self.indexes.note(&ns, command.action());
+                }
                 if let Some(next) = documents_need(command.action(), &ns, &self.filter) {
                     self.contents.entry(ns.clone()).or_default().note(at, &anchor, checkpoint, next);
                 }

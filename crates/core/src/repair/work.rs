@@ -87,10 +87,11 @@ where
     /// Finds out what the collections have to be, and which ones would stop the entries that follow.
     async fn look_at_collections_ahead(&mut self, repaired: &mut Repaired) -> Result<(), RepairError> {
         let actual = self.actual().await?;
-        for ns in self.history.in_the_way(&actual) {
-            let extra = CatalogDifference { ns, index: None, kind: DifferenceKind::Extra };
-            if repaired.catalog.iter().all(|(known, _)| *known != extra) {
-                repaired.catalog.push((extra, Outcome::NotTried));
+        let in_the_way = self.history.in_the_way(&actual).into_iter();
+        let in_the_way = in_the_way.map(|ns| CatalogDifference { ns, index: None, kind: DifferenceKind::Extra });
+        for ahead in in_the_way.chain(self.history.indexes_too_early(&actual)) {
+            if repaired.catalog.iter().all(|(known, _)| *known != ahead) {
+                repaired.catalog.push((ahead, Outcome::NotTried));
             }
         }
         let names: BTreeSet<Namespace> = repaired.catalog.iter().map(|(difference, _)| difference.ns.clone()).collect();

@@ -255,3 +255,29 @@ fn a_collection_whose_database_is_dropped_later_keeps_its_documents_until_then()
         bench.follow().await.unwrap();
     });
 }
+
+#[test]
+fn an_index_that_only_a_command_to_come_makes_or_drops_is_told_until_then() {
+    block_on(async {
+        let ns = namespace("items");
+        let index = Index::new(&rawdoc! { "v": 2, "key": { "n": 1 }, "name": "n_1", "unique": true }).unwrap();
+        let create = Action::CreateIndexes { ns: ns.clone(), indexes: vec![index] };
+        let drop = Action::DropIndexes { ns: ns.clone(), names: vec!["n_1".to_owned()] };
+        let told = [
+            // A document behind the checkpoint may be in its way, and is not at the source.
+            (vec![insert(&ns, 1)], &create, DifferenceKind::Extra),
+            (vec![insert(&ns, 1), Deed::Command(create.clone())], &drop, DifferenceKind::Missing),
+        ];
+        for (before, action, kind) in told {
+            let (bench, repaired) =
+                mended_before(before, &[Change::Run(action.clone())], vec![Deed::Command(action.clone())]).await;
+            let expected = CatalogDifference { ns: ns.clone(), index: Some("n_1".to_owned()), kind };
+            let [(found, Outcome::Unsettled(Unsettled::Command { .. }))] = &repaired.catalog[..] else {
+                panic!("{repaired:?}");
+            };
+            assert!(*found == expected && !repaired.is_mended(), "{repaired:?}");
+            bench.follow().await.unwrap();
+            assert!(bench.repair().await.unwrap().is_mended());
+        }
+    });
+}
