@@ -8,7 +8,7 @@ use oplogsync_core::{
     feed::{Feed, OplogFeed},
     initial_sync::SyncTarget,
     memory::MemoryStore,
-    testing::chain::log_id,
+    testing::{chain::log_id, read_only::ReadOnly},
 };
 use oplogsync_store_sled::Durability;
 use tokio::runtime::Runtime;
@@ -49,7 +49,7 @@ fn replicator(criterion: &mut Criterion) {
     });
 
     let encoded = EncodedLog::new(log_id(1), &Workload::new(Kind::Mix).entries(ENTRIES));
-    let encoded = OplogFeed::new(encoded, "source");
+    let encoded = OplogFeed::new(ReadOnly(encoded), "source");
     group.bench_function(name("source=encoded/target=null"), |bencher| {
         bencher.iter_custom(|rounds| timed(&runtime, &encoded, rounds, NullStore::default));
     });

@@ -4,7 +4,11 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use oplogsync_benches::{EncodedLog, Kind, NullStore, Workload, follow_to_the_head};
-use oplogsync_core::{documents::Documents, feed::OplogFeed, testing::chain::log_id};
+use oplogsync_core::{
+    documents::Documents,
+    feed::OplogFeed,
+    testing::{chain::log_id, read_only::ReadOnly},
+};
 
 use crate::{
     rounds::{Sample, against_goal},
@@ -31,7 +35,7 @@ fn row(kind: Kind) -> Row {
 fn run(log: &EncodedLog, count: usize) -> Result<Sample> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     runtime.block_on(async {
-        let (feed, target) = (OplogFeed::new(log.clone(), "encoded"), NullStore::default());
+        let (feed, target) = (OplogFeed::new(ReadOnly(log.clone()), "encoded"), NullStore::default());
         let start = Instant::now();
         follow_to_the_head(feed, target.clone()).await?;
         let took = start.elapsed();

@@ -4,7 +4,11 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use oplogsync_benches::{EncodedLog, Kind, RawBatch, Workload, follow_to_the_head, orders, raw_batches};
-use oplogsync_core::{feed::OplogFeed, initial_sync::SyncTarget, testing::chain::log_id};
+use oplogsync_core::{
+    feed::OplogFeed,
+    initial_sync::SyncTarget,
+    testing::{chain::log_id, read_only::ReadOnly},
+};
 use oplogsync_store_fjall::FjallStore;
 use oplogsync_store_sled::{Durability, SledStore};
 
@@ -65,7 +69,7 @@ fn run<S: Embedded + SyncTarget + Clone>(
     let store = S::open_in(folder.path(), Durability::None)?;
     let took = context.runtime.block_on(async {
         let start = Instant::now();
-        follow_to_the_head(OplogFeed::new(log.clone(), "encoded"), store.clone()).await?;
+        follow_to_the_head(OplogFeed::new(ReadOnly(log.clone()), "encoded"), store.clone()).await?;
         let took = start.elapsed();
         let found = store.digest(&orders()).await?.count;
         ensure!(found == documents, "the store holds {found} documents, not {documents}");
