@@ -107,6 +107,11 @@ impl<D: SyncTarget + Clone> Applier<D> {
         self.token.as_ref()
     }
 
+    /// What the target makes of the entries to come, as far as it is known.
+    pub(crate) fn view(&self) -> &View {
+        &self.view
+    }
+
     /// Whether what was copied is still from different moments, and its indexes are not built.
     pub(crate) fn is_catching_up(&self) -> bool {
         self.copied.is_some()
@@ -168,7 +173,7 @@ impl<D: SyncTarget + Clone> Applier<D> {
 
     /// Applies a batch that follows the checkpoint.
     pub(crate) async fn apply(&mut self, batch: Batch) -> Result<Applied, ReplicateError> {
-        let batch = if self.view.is_whole() { batch } else { batch.seen(self.view.clone()) };
+        let batch = batch.seen(self.view.clone());
         if let [entry] = batch.entries() {
             self.heed_command(entry).await?;
         }

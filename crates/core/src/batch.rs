@@ -1,10 +1,12 @@
 //! [`Batch`]: entries that are applied together, and what is left of them per document.
 
+mod ahead;
 mod change;
 mod taken;
 
 use std::{cmp::Ordering, collections::HashMap};
 
+use self::ahead::Ahead;
 pub use self::{
     change::{Change, Contradiction, Unfit},
     taken::{TRANSACTION_BYTES_MAX, TRANSACTION_ENTRIES_MAX, Taken},
@@ -39,6 +41,7 @@ pub struct Batch {
     view: View,
     /// Documents that replace patches which do not fit, by the index of the entry.
     images: HashMap<u64, Option<Document>>,
+    folded: Ahead,
 }
 
 /// Why entries are no [`Batch`] after an anchor.
@@ -101,7 +104,15 @@ impl Batch {
         if entries.is_empty() {
             return Err(BatchError::Empty);
         }
-        Ok(Self { log, after, entries, token: None, view: View::whole(), images: HashMap::new() })
+        Ok(Self {
+            log,
+            after,
+            entries,
+            token: None,
+            view: View::whole(),
+            images: HashMap::new(),
+            folded: Ahead::default(),
+        })
     }
 
     /// The same with the token that goes on behind its last entry.
@@ -113,7 +124,7 @@ impl Batch {
     /// The same as a target sees it.
     #[must_use]
     pub fn seen(self, view: View) -> Self {
-        Self { view, ..self }
+        if self.view == view { self } else { Self { view, folded: Ahead::default(), ..self } }
     }
 
     /// The same with the document that the entry at `index`, a patch that does not fit, has left at
@@ -121,6 +132,7 @@ impl Batch {
     #[must_use]
     pub fn with_image(mut self, index: u64, image: Option<Document>) -> Self {
         self.images.insert(index, image);
+        self.folded = Ahead::default();
         self
     }
 
@@ -229,6 +241,15 @@ impl Batch {
     /// [`Contradiction`] when the log itself is impossible: an insert of a document that the
     /// batch has just left existing, or an update or delete of one that it has just deleted.
     pub fn fold(&self) -> Result<Vec<Change>, Contradiction> {
+        self.folded.take().unwrap_or_else(|| self.fold_now())
+    }
+
+    /// Folds them already, so that the next [`Batch::fold`] has nothing to do.
+    pub fn fold_ahead(&self) {
+        self.folded.put(self.fold_now());
+    }
+
+    fn fold_now(&self) -> Result<Vec<Change>, Contradiction> {
         // Sorted first, so that what happens to one document stands together, in log order.
         let mut touches: Vec<Touch<'_>> = self.touches().collect();
         touches.sort_unstable_by(Touch::cmp);

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     clock::OpTime,
+    filter::Filter,
     ids::OpId,
     testing::{
         chain::{Chain, log_id},
@@ -136,6 +137,28 @@ fn changes_are_folded_to_one_per_document_in_the_order_of_ids() {
         change(&orders, id(1), Existence::Absent, Some(Document::new(only_id(1)).unwrap()), 1),
     ];
     assert_eq!(chain.take_batch().fold().unwrap(), expected);
+}
+
+#[test]
+fn what_was_folded_ahead_is_what_is_folded_and_is_not_kept_for_what_changes_it() {
+    let mut chain = Chain::new(log_id(1));
+    chain.insert(&namespace("items"), only_id(1)).insert(&namespace("orders"), only_id(2));
+    let plain = chain.take_batch();
+    let filter = Filter::new(&[], &["shop.items".to_owned()], &[]).unwrap();
+    let image = Some(Document::new(rawdoc! { "_id": 1, "a": 1 }).unwrap());
+    let as_it_is = |batch: Batch| batch;
+    let seen = |batch: Batch| batch.seen(View::through(filter.clone()));
+    let with_image = |batch: Batch| batch.with_image(1, image.clone());
+    let changes: [&dyn Fn(Batch) -> Batch; 3] = [&as_it_is, &seen, &with_image];
+    let folded = changes.map(|change| {
+        let expected = change(plain.clone()).fold().unwrap();
+        let ahead = plain.clone();
+        ahead.fold_ahead();
+        let ahead = change(ahead);
+        assert_eq!([ahead.fold().unwrap(), ahead.fold().unwrap()], [expected.clone(), expected.clone()]);
+        expected
+    });
+    assert!(folded[0] != folded[1] && folded[0] != folded[2], "each of them changes something");
 }
 
 #[test]

@@ -102,12 +102,18 @@ where
             return Ok((seat.applier.apply(batch).await?, took()));
         }
         let after = Checkpoint { log: batch.log(), anchor: last };
-        let token = batch.token().cloned();
+        let (token, view) = (batch.token().cloned(), seat.applier.view().clone());
         let apply = async {
             let applied = seat.applier.apply(batch).await;
             applied.map(|applied| (applied, took()))
         };
-        let (applied, fetched) = tokio::join!(apply, self.ask(Some(after), token.as_ref(), self.pace.limits()));
+        let fetch = async {
+            let mut fetch = self.ask(Some(after), token.as_ref(), self.pace.limits()).await?;
+            // Beside an apply that waits for its store, this costs no time.
+            fetch.batch = fetch.batch.map(|batch| batch.seen(view)).inspect(Batch::fold_ahead);
+            Ok(fetch)
+        };
+        let (applied, fetched) = tokio::join!(apply, fetch);
         seat.fetched = Some(fetched);
         applied
     }
