@@ -27,8 +27,8 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// A thousand entries, 16 MiB.
+    /// A thousand entries, 4 MiB.
     fn default() -> Self {
-        Self { entries_max: 1000, bytes_max: 16 * 1024 * 1024 }
+        Self { entries_max: 1000, bytes_max: 4 * 1024 * 1024 }
     }
 }

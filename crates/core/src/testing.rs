@@ -4,6 +4,8 @@
 //! `simulator`, for the program too).
 
 #[cfg(feature = "testing")]
+pub mod backlog;
+#[cfg(feature = "testing")]
 pub mod chain;
 #[cfg(feature = "testing")]
 pub mod documents;
@@ -19,6 +21,8 @@ pub mod hostile;
 pub mod manual_host;
 #[cfg(feature = "testing")]
 pub mod model_source;
+#[cfg(feature = "testing")]
+pub mod peak;
 pub mod random;
 #[cfg(feature = "testing")]
 pub mod read_only;

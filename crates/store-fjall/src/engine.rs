@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fjall::{Database, KeyspaceCreateOptions, LsmError, PersistMode, Slice};
+use fjall::{AbstractTree, Database, KeyspaceCreateOptions, LsmError, PersistMode, Slice};
 use oplogsync_store_embedded::{Changes, Engine, Failure, Range};
 
 use crate::leftovers::{JOURNAL_EXTENSION, KEYSPACES, LOCK, VERSION, leftovers};
@@ -21,7 +21,7 @@ const KEYSPACE: &str = "oplogsync";
 /// What was read is kept in so much memory.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 /// What was written stays in memory up to here, and is written to a table then. Several of those can wait.
-const MEMTABLE_BYTES: u64 = 4 * 1024 * 1024;
+const MEMTABLE_BYTES: u64 = 32 * 1024 * 1024;
 /// The least that the engine permits. What is in journals only is in memory too, also after an open.
 const JOURNALS_BYTES: u64 = 64 * 1024 * 1024;
 /// One thread writes tables and merges them: of two, one would do nothing but wait for the other, in a loop.
@@ -57,8 +57,14 @@ impl Deref for Bytes {
 }
 
 impl Fjall {
-    /// Waits until the engine's threads have caught up, for a while; an error if they have failed.
-    fn wait_for_workers(&self) -> Result<(), Failure> {
+    /// Sees to it that little is in memory only. Waits for the engine's threads, for a while; an error if they have
+    /// failed.
+    fn make_room(&self) -> Result<(), Failure> {
+        // The engine leaves this to its thread, which does not come to it while it merges tables: until then it would
+        // take all that is written into memory.
+        if self.keyspace.tree.active_memtable().size() > MEMTABLE_BYTES {
+            self.keyspace.rotate_memtable().map_err(failure)?;
+        }
         let until = Instant::now() + PATIENCE;
         while (self.keyspace.sealed_memtable_count() > WAITING_MEMTABLES_MAX
             || self.keyspace.l0_table_count() > WAITING_TABLES_MAX)
@@ -109,7 +115,7 @@ impl Engine for Fjall {
 
     /// They are handed to the kernel, so that a kill takes nothing away.
     fn apply(&self, changes: Changes) -> Result<(), Failure> {
-        self.wait_for_workers()?;
+        self.make_room()?;
         let mut batch = self.db.batch();
         for (key, value) in changes {
             match value {

@@ -22,6 +22,7 @@ mod late;
 mod left_open;
 mod literal;
 mod log_form;
+mod memory;
 mod network;
 mod oracle;
 mod outside_changes;

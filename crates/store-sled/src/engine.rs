@@ -13,7 +13,11 @@ use oplogsync_store_embedded::{Changes, Engine, Failure, Range};
 use crate::blobs::Blobs;
 
 /// The engine's default of 1 GiB is too much for several nodes in one process.
-const CACHE_BYTES: u64 = 256 * 1024 * 1024;
+const CACHE_BYTES: u64 = 96 * 1024 * 1024;
+/// The engine takes nothing out of its cache until pages of one shard, of 256, were accessed 64 times, however large
+/// they are, and a page has up to 16 records: of large documents it would hold gigabytes. So each is accessed once
+/// more for so many of its bytes.
+const BYTES_PER_ACCESS: usize = 512;
 /// The file of everything but large values.
 const DB: &str = "db";
 /// The file that tells how the other one is made.
@@ -82,19 +86,30 @@ impl Engine for Sled {
     }
 
     fn range(&self, keys: Range) -> impl Iterator<Item = Result<(Bytes, Bytes), Failure>> + use<> {
-        let records = self.db.range(keys);
-        records.map(|record| record.map(|(key, value)| (Bytes(key), Bytes(value))).map_err(failure))
+        let db = self.db.clone();
+        self.db.range(keys).map(move |record| {
+            let (key, value) = record.map_err(failure)?;
+            access(&db, &key, value.len())?;
+            Ok((Bytes(key), Bytes(value)))
+        })
     }
 
     fn apply(&self, changes: Changes) -> Result<(), Failure> {
         let mut batch = sled::Batch::default();
+        let mut large = Vec::new();
         for (key, value) in changes {
             match value {
-                Some(value) => batch.insert(key, value),
+                Some(value) => {
+                    if value.len() >= BYTES_PER_ACCESS {
+                        large.push((key.clone(), value.len()));
+                    }
+                    batch.insert(key, value);
+                }
                 None => batch.remove(key),
             }
         }
-        self.db.apply_batch(batch).map_err(failure)
+        self.db.apply_batch(batch).map_err(failure)?;
+        large.iter().try_for_each(|(key, bytes)| access(&self.db, key, *bytes))
     }
 
     fn flush(&self) -> Result<(), Failure> {
@@ -109,6 +124,11 @@ impl Engine for Sled {
     fn sync_new(folder: &Path) -> io::Result<()> {
         File::open(folder.join(CONFIGURATION))?.sync_all()
     }
+}
+
+/// Accesses a record of so many bytes as often as these have to be.
+fn access(db: &sled::Db, key: &[u8], bytes: usize) -> Result<(), Failure> {
+    (0..bytes / BYTES_PER_ACCESS).try_for_each(|_| db.get(key).map(drop)).map_err(failure)
 }
 
 fn failure(error: sled::Error) -> Failure {

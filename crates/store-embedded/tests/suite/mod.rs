@@ -13,6 +13,7 @@ mod full_disk;
 pub(crate) mod history;
 mod kill;
 mod long_ids;
+mod memory;
 mod opening;
 mod oracle;
 mod pair;

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a test fails by panicking")]
 
+/// The one that the program has: how much memory a store takes is asked of both.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod engine;
 mod first_open;
-mod memory;
 #[path = "../../../store-embedded/tests/suite/mod.rs"]
 mod suite;
 mod workers;
