@@ -76,7 +76,8 @@ struct Comparison<'a, S, T> {
 /// document has made it, and has no documents, counts as absent.
 ///
 /// # Errors
-/// [`StoreError`] when a node cannot be read.
+/// [`StoreError`] when a node cannot be read, or the filter lets a collection of `source` pass under a name that
+/// there cannot be ([`Fault::Unreplicable`](crate::store_error::Fault::Unreplicable)): no target can hold it.
 pub async fn compare<S: Documents, T: Documents, H: Host>(
     source: &S,
     target: &T,

@@ -140,6 +140,20 @@ async fn what_is_renamed_is_compared_under_its_new_name_and_what_is_left_out_is_
     folder.run(&["verify"]).expect_code(0);
 }
 
+/// Left out, it would make a replica equal that lacks it.
+#[test]
+fn a_collection_that_cannot_have_its_new_name_is_named_with_both_ways_out() {
+    let (long, new_name) = (format!("shop.{}", "c".repeat(240)), "d".repeat(60));
+    let folder = synced(&format!("[filter]\ninclude = [\"shop\"]\nrename = {{ \"shop\" = \"{new_name}\" }}\n"));
+    folder.run(&["verify"]).expect_code(0);
+    folder.run(&["write", "insert", "--ns", &long, "--data", "{}"]).expect_code(0);
+    let ways_out = [&*format!("exclude = [\"{long}\"]"), "longer than 255 bytes", "`[filter] rename`"];
+    for mode in ["count", "digest", "full"] {
+        folder.run(&["verify", "--mode", mode]).expect_code(3).says(&ways_out);
+    }
+    folder.run(&["run", "--once"]).expect_code(3).says(&ways_out);
+}
+
 #[test]
 fn numbers_do_not_tell_what_to_mend() {
     let folder = Folder::embedded();

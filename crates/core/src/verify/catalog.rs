@@ -6,8 +6,9 @@ use super::{CatalogDifference, Comparison, DifferenceKind, documents::Pair};
 use crate::{
     catalog::{Collection, Index},
     documents::Documents,
+    filter::Unnameable,
     namespace::Namespace,
-    store_error::StoreError,
+    store_error::{Fault, StoreError},
 };
 
 /// What both nodes hold, by the target's names.
@@ -47,7 +48,8 @@ impl Side {
 }
 
 impl<S: Documents, T: Documents> Comparison<'_, S, T> {
-    /// What both nodes hold now.
+    /// What both nodes hold now. What the filter lets pass and no target can hold is refused: left out, it would
+    /// make a target equal that lacks it.
     pub(super) async fn catalogs(&self) -> Result<Catalogs, StoreError> {
         let filter = &self.options.filter;
         let (collections, filled, target_collections, target_filled) = tokio::try_join!(
@@ -56,6 +58,11 @@ impl<S: Documents, T: Documents> Comparison<'_, S, T> {
             self.target.collections(),
             self.target.namespaces(),
         )?;
+        let mut listed = collections.iter().map(|collection| &collection.ns).chain(&filled);
+        if let Some(ns) = listed.find(|ns| filter.is_unnameable(ns)) {
+            let refused = StoreError::new("source", "be compared", Fault::Unreplicable { name: ns.to_string() });
+            return Err(refused.because(Unnameable));
+        }
         let named = |collection: Collection| filter.map(&collection.ns).map(|ns| as_held(ns, &collection));
         let collections = collections.into_iter().filter_map(named).collect();
         let filled = filled.iter().filter_map(|ns| filter.map(ns)).collect();

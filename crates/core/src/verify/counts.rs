@@ -30,7 +30,7 @@ impl Counts {
 /// of the options the mode and the most differences have no meaning here. A view has no documents.
 ///
 /// # Errors
-/// [`StoreError`] when a node cannot be read.
+/// [`StoreError`] as for [`compare`](super::compare).
 pub async fn count<S: Documents, T: Documents, H: Host>(
     source: &S,
     target: &T,

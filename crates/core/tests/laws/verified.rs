@@ -9,6 +9,7 @@ use oplogsync_core::{
     command::Action,
     filter::Filter,
     memory::MemoryStore,
+    store_error::{Fault, StoreError},
     testing::{
         chain::valid,
         documents::{id, namespace, only_id},
@@ -101,6 +102,37 @@ fn a_difference_beyond_the_most_that_are_named_still_counts() {
         assert_eq!((report.differences.len(), report.more), (2, 8));
         assert!(!report.is_equal());
     });
+}
+
+/// What no replica can hold is no reason to call one equal.
+#[test]
+fn a_collection_that_cannot_have_its_new_name_is_named_instead_of_left_out() {
+    let (long, new_name) = (namespace(&"c".repeat(240)), "d".repeat(60));
+    let renames = [(long.database().to_owned(), new_name.clone())];
+    let filter = Filter::new(&[], &[new_name], &renames).unwrap();
+    let options = CollectionOptions::new(&rawdoc! { "validator": { "n": 1 } }).unwrap();
+    let held =
+        [Change::Put(long.clone(), valid(only_id(1))), Change::Run(Action::Create { ns: long.clone(), options })];
+    let names_it = |error: StoreError| {
+        assert_eq!(*error.fault(), Fault::Unreplicable { name: long.to_string() });
+        let why = std::error::Error::source(&error).map(ToString::to_string);
+        assert!(why.as_ref().is_some_and(|why| why.contains("`[filter] rename`")), "{why:?}");
+    };
+    for change in held {
+        block_on(async {
+            let (source, target) = nodes();
+            source.put_foreign_document(&namespace("items"), valid(only_id(1)));
+            change.make(&source).await;
+            let host = ManualHost::hurried(1);
+            let options = VerifyOptions { filter: filter.clone(), ..VerifyOptions::default() };
+            names_it(count(&source, &target, &host, &options).await.unwrap_err());
+            for mode in [VerifyMode::Digest, VerifyMode::Full] {
+                names_it(
+                    compare(&source, &target, &host, VerifyOptions { mode, ..options.clone() }).await.unwrap_err(),
+                );
+            }
+        });
+    }
 }
 
 /// Compares while the first look ends in a wait, and `meanwhile` happens.
