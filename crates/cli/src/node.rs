@@ -1,41 +1,28 @@
 //! [`Node`]: a node of the configuration, as the store that its URI chooses.
 
+mod documents;
+mod log;
+mod opening;
+mod spool;
+mod sync_target;
+
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use oplogsync_core::{
-    batch::Batch,
-    catalog::Collection,
-    checkpoint::{Checkpoint, Resume, Stop},
-    command::Action,
-    digest::NamespaceDigest,
-    doc_id::DocId,
-    document::Document,
-    documents::{Applied, Documents, Size},
-    entry::Entry,
-    ids::{LogId, OpId, OwnerId},
-    initial_sync::{Note, Piece, SyncTarget},
-    lease::{Lease, LeaseName, Leases},
-    limits::Limits,
-    log::{Acknowledgement, Appended, Log, LogEnds},
-    namespace::Namespace,
-    position::{Anchor, Position},
-    spool::SpoolLog,
+    log::Log,
     store_error::{Fault, StoreError},
 };
 use oplogsync_store_fjall::FjallStore;
 #[cfg(feature = "mongo")]
-use oplogsync_store_mongo::{MongoStore, Scope};
+use oplogsync_store_mongo::MongoStore;
 use oplogsync_store_sled::SledStore;
 use tokio::sync::OnceCell;
 
 use crate::{
-    config::{Address, Durability, Engine, NodeConfig, Role},
+    config::{NodeConfig, Role},
     exit::Exit,
     failure::Failure,
 };
-
-/// What may be lost with durability `interval`.
-const FLUSH_EVERY: Duration = Duration::from_millis(500);
 
 /// A node, opened when it is first used, and again at the next use if that failed. So a node that is
 /// down at start is like one that is down later. Cheap to clone; clones are one node.
@@ -147,60 +134,6 @@ impl Node {
             || -> Pin<Box<dyn Future<Output = Result<Store, StoreError>> + Send + '_>> { Box::pin(self.open_store()) };
         self.store.get_or_try_init(open).await
     }
-
-    async fn open_store(&self) -> Result<Store, StoreError> {
-        let name = self.config.name.clone();
-        match self.config.address.clone() {
-            Address::Memory => blocking(&name.clone(), move || SledStore::memory(&name)).await.map(Store::Sled),
-            Address::Folder { engine, path, durability } => {
-                let options = oplogsync_store_embedded::Options { durability: level(durability) };
-                blocking(&name.clone(), move || match engine {
-                    Engine::Sled => SledStore::open(path, &name, options).map(Store::Sled),
-                    Engine::Fjall => FjallStore::open(path, &name, options).map(Store::Fjall),
-                })
-                .await
-            }
-            #[cfg(feature = "mongo")]
-            Address::Mongo { uri, scope } => {
-                let scope = scope.map_or(Scope::Server, |scope| Scope::Database {
-                    logical: scope.logical,
-                    physical: scope.physical,
-                });
-                let options = oplogsync_store_mongo::Options {
-                    selection_timeout: self.answer_within,
-                    request_timeout: REQUEST_TIMEOUT,
-                    ..Default::default()
-                };
-                MongoStore::connect(uri.expose(), &name, scope, options).await.map(Store::Mongo)
-            }
-            #[cfg(not(feature = "mongo"))]
-            Address::Mongo { .. } => {
-                let without = "this build has no MongoDB support: build it with the feature `mongo`";
-                Err(StoreError::new(&name, "connect", Fault::Defect).because(without))
-            }
-        }
-    }
-}
-
-/// How long one request to a server may take: less than a lease lives without a renewal.
-#[cfg(feature = "mongo")]
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
-
-fn level(durability: Durability) -> oplogsync_store_embedded::Durability {
-    match durability {
-        Durability::Fsync => oplogsync_store_embedded::Durability::Fsync,
-        Durability::Interval => oplogsync_store_embedded::Durability::Interval(FLUSH_EVERY),
-        Durability::None => oplogsync_store_embedded::Durability::None,
-    }
-}
-
-/// Recovery after a crash may take a while, so it does not run on a thread that others need.
-async fn blocking<T: Send + 'static>(
-    node: &str,
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    let joined = tokio::task::spawn_blocking(work).await;
-    joined.unwrap_or_else(|cut_off| Err(StoreError::new(node, "open the store", Fault::Defect).because(cut_off)))
 }
 
 /// Calls the chosen store.
@@ -214,184 +147,7 @@ macro_rules! on_store {
         }
     };
 }
-
-/// Calls the chosen store, which is that of a spool.
-macro_rules! on_spool {
-    ($node:ident, $store:ident => $call:expr) => {
-        match $node.store().await? {
-            Store::Sled($store) => $call.await,
-            Store::Fjall($store) => $call.await,
-            #[cfg(feature = "mongo")]
-            Store::Mongo(_) => Err(StoreError::new($node.name(), "be a spool", Fault::Defect)),
-        }
-    };
-}
-
-impl Log for Node {
-    async fn create_log(&self, log: LogId) -> Result<LogEnds, StoreError> {
-        on_store!(self, store => store.create_log(log))
-    }
-
-    async fn log_ends(&self) -> Result<Option<LogEnds>, StoreError> {
-        on_store!(self, store => store.log_ends())
-    }
-
-    async fn append(&self, entries: &[Entry]) -> Result<Appended, StoreError> {
-        on_store!(self, store => store.append(entries))
-    }
-
-    async fn read(&self, from: u64, limits: Limits) -> Result<Vec<Entry>, StoreError> {
-        on_store!(self, store => store.read(from, limits))
-    }
-
-    async fn find(&self, op_id: OpId) -> Result<Option<Position>, StoreError> {
-        on_store!(self, store => store.find(op_id))
-    }
-
-    async fn trim(&self, floor: &Anchor) -> Result<(), StoreError> {
-        on_store!(self, store => store.trim(floor))
-    }
-
-    async fn acknowledge(&self, acknowledgement: &Acknowledgement) -> Result<(), StoreError> {
-        on_store!(self, store => store.acknowledge(acknowledgement))
-    }
-
-    async fn appended(&self, index: u64) {
-        // Whoever waits has read before, so the node is open.
-        match self.store.get() {
-            Some(Store::Sled(store)) => store.appended(index).await,
-            Some(Store::Fjall(store)) => store.appended(index).await,
-            #[cfg(feature = "mongo")]
-            Some(Store::Mongo(store)) => store.appended(index).await,
-            None => std::future::pending().await,
-        }
-    }
-
-    async fn acknowledgements(&self) -> Result<Vec<Acknowledgement>, StoreError> {
-        on_store!(self, store => store.acknowledgements())
-    }
-}
-
-impl Documents for Node {
-    async fn get(&self, ns: &Namespace, ids: &[DocId]) -> Result<Vec<Option<Document>>, StoreError> {
-        on_store!(self, store => store.get(ns, ids))
-    }
-
-    async fn scan(&self, ns: &Namespace, after: Option<&DocId>, limits: Limits) -> Result<Vec<Document>, StoreError> {
-        on_store!(self, store => store.scan(ns, after, limits))
-    }
-
-    async fn namespaces(&self) -> Result<Vec<Namespace>, StoreError> {
-        on_store!(self, store => store.namespaces())
-    }
-
-    async fn collections(&self) -> Result<Vec<Collection>, StoreError> {
-        on_store!(self, store => store.collections())
-    }
-
-    async fn size(&self, ns: &Namespace) -> Result<Size, StoreError> {
-        on_store!(self, store => store.size(ns))
-    }
-
-    async fn digest(&self, ns: &Namespace) -> Result<NamespaceDigest, StoreError> {
-        on_store!(self, store => store.digest(ns))
-    }
-
-    async fn checkpoint(&self) -> Result<Option<Checkpoint>, StoreError> {
-        on_store!(self, store => store.checkpoint())
-    }
-
-    async fn resume(&self) -> Result<Resume, StoreError> {
-        on_store!(self, store => store.resume())
-    }
-
-    async fn apply(&self, batch: &Batch, owner: OwnerId) -> Result<Applied, StoreError> {
-        on_store!(self, store => store.apply(batch, owner))
-    }
-
-    async fn unfinished(&self) -> Result<Option<u64>, StoreError> {
-        on_store!(self, store => store.unfinished())
-    }
-
-    async fn stop(&self) -> Result<Option<Stop>, StoreError> {
-        on_store!(self, store => store.stop())
-    }
-
-    async fn set_stop(&self, stop: &Stop) -> Result<(), StoreError> {
-        on_store!(self, store => store.set_stop(stop))
-    }
-}
-
-impl Leases for Node {
-    async fn lease(&self, name: LeaseName) -> Result<Option<Lease>, StoreError> {
-        on_store!(self, store => store.lease(name))
-    }
-
-    async fn swap_lease(
-        &self,
-        name: LeaseName,
-        expected: Option<&Lease>,
-        new: Option<&Lease>,
-    ) -> Result<bool, StoreError> {
-        on_store!(self, store => store.swap_lease(name, expected, new))
-    }
-}
-
-impl SyncTarget for Node {
-    async fn notes(&self) -> Result<Vec<Note>, StoreError> {
-        on_store!(self, store => store.notes())
-    }
-
-    async fn put_notes(&self, notes: &[Note], owner: OwnerId) -> Result<(), StoreError> {
-        on_store!(self, store => store.put_notes(notes, owner))
-    }
-
-    async fn wipe(&self, owner: OwnerId) -> Result<(), StoreError> {
-        on_store!(self, store => store.wipe(owner))
-    }
-
-    async fn run(&self, action: &Action, owner: OwnerId) -> Result<(), StoreError> {
-        on_store!(self, store => store.run(action, owner))
-    }
-
-    async fn copy(&self, piece: &Piece, note: &Note, owner: OwnerId) -> Result<(), StoreError> {
-        on_store!(self, store => store.copy(piece, note, owner))
-    }
-
-    async fn mend(
-        &self,
-        ns: &Namespace,
-        id: &DocId,
-        document: Option<&Document>,
-        owner: OwnerId,
-    ) -> Result<(), StoreError> {
-        on_store!(self, store => store.mend(ns, id, document, owner))
-    }
-
-    async fn begin_at(
-        &self,
-        checkpoint: Checkpoint,
-        resume: &Resume,
-        notes: &[Note],
-        owner: OwnerId,
-    ) -> Result<(), StoreError> {
-        on_store!(self, store => store.begin_at(checkpoint, resume, notes, owner))
-    }
-}
-
-impl SpoolLog for Node {
-    async fn captured(&self) -> Result<Option<(Checkpoint, Resume)>, StoreError> {
-        on_spool!(self, store => store.captured())
-    }
-
-    async fn begin_capture(&self, checkpoint: Checkpoint, resume: &Resume, owner: OwnerId) -> Result<(), StoreError> {
-        on_spool!(self, store => store.begin_capture(checkpoint, resume, owner))
-    }
-
-    async fn capture(&self, batch: &Batch, owner: OwnerId) -> Result<(), StoreError> {
-        on_spool!(self, store => store.capture(batch, owner))
-    }
-}
+use on_store;
 
 /// Waits for `work` no longer than `limit`; a node that takes longer is unavailable.
 pub(crate) async fn within<T>(
