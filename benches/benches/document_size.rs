@@ -1,12 +1,11 @@
 //! How the cost of an entry depends on the size of its document.
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use oplogsync_benches::{NullStore, SledStores, large_document, orders, throughput_of, time_applies};
+use criterion::{Criterion, criterion_group, criterion_main};
+use oplogsync_benches::{bench_applies, large_document, orders};
 use oplogsync_core::{
     batch::Batch,
     testing::chain::{Chain, log_id},
 };
-use oplogsync_store_sled::Durability;
 use tokio::runtime::Runtime;
 
 /// Bytes of a document, and how many are inserted in a batch.
@@ -29,17 +28,7 @@ fn document_size(criterion: &mut Criterion) {
     group.sample_size(10);
     for (label, bytes, size) in SIZES {
         let batches = batches(bytes, size);
-        group.throughput(throughput_of(&batches));
-        let name = |store: &str| BenchmarkId::from_parameter(format!("store={store}/inserts/document={label}"));
-        group.bench_function(name("null"), |bencher| {
-            bencher.iter_custom(|rounds| time_applies(&runtime, &batches, rounds, NullStore::default));
-        });
-        for (store, durability) in [("sled", Durability::None), ("sled-fsync", Durability::Fsync)] {
-            let mut stores = SledStores::new(durability);
-            group.bench_function(name(store), |bencher| {
-                bencher.iter_custom(|rounds| time_applies(&runtime, &batches, rounds, || stores.open()));
-            });
-        }
+        bench_applies(&mut group, &runtime, &format!("inserts/document={label}"), &batches);
     }
     group.finish();
 }

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use criterion::Throughput;
+use criterion::{BenchmarkGroup, BenchmarkId, Throughput, measurement::WallTime};
 use oplogsync_core::{batch::Batch, documents::Documents, entry::Entry, lease::Leases};
 use oplogsync_store_sled::{Durability, Options, SledStore};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::{owner, take_lease};
+use crate::{NullStore, owner, take_lease};
 
 /// New stores on sled, one at a time: the folder of each is gone when the next is opened.
 #[derive(Debug)]
@@ -34,6 +34,24 @@ impl SledStores {
         let store = SledStore::open(folder.path().join("store"), "bench", options).expect("a new store");
         self.folder = Some(folder);
         store
+    }
+}
+
+/// Times how batches are applied by a store that costs nothing, and by sled without and with its syncs.
+///
+/// # Panics
+/// When a store fails.
+pub fn bench_applies(group: &mut BenchmarkGroup<'_, WallTime>, runtime: &Runtime, case: &str, batches: &[Batch]) {
+    group.throughput(throughput_of(batches));
+    let name = |store: &str| BenchmarkId::from_parameter(format!("store={store}/{case}"));
+    group.bench_function(name("null"), |bencher| {
+        bencher.iter_custom(|rounds| time_applies(runtime, batches, rounds, NullStore::default));
+    });
+    for (store, durability) in [("sled", Durability::None), ("sled-fsync", Durability::Fsync)] {
+        let mut stores = SledStores::new(durability);
+        group.bench_function(name(store), |bencher| {
+            bencher.iter_custom(|rounds| time_applies(runtime, batches, rounds, || stores.open()));
+        });
     }
 }
 

@@ -17,7 +17,7 @@ use oplogsync_core::{
 };
 
 pub use self::{
-    applying::{SledStores, bytes_of, throughput_of, time_applies},
+    applying::{SledStores, bench_applies, bytes_of, throughput_of, time_applies},
     encoded_log::EncodedLog,
     following::{follow_to_the_head, write_log},
     null_store::NullStore,
