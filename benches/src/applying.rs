@@ -55,13 +55,27 @@ pub fn bench_applies(group: &mut BenchmarkGroup<'_, WallTime>, runtime: &Runtime
     }
 }
 
-/// How often all batches are applied to a new store, and how long that takes; opening is not counted.
+/// How long all batches take when they are applied to a new store, `rounds` times; opening is not counted.
+///
+/// # Panics
+/// When the store fails.
+pub fn time_applies<S: Documents + Leases>(
+    runtime: &Runtime,
+    batches: &[Batch],
+    rounds: u64,
+    open: impl FnMut() -> S,
+) -> Duration {
+    time_applies_after(runtime, &[], batches, rounds, open)
+}
+
+/// The same behind other batches, which are not counted either.
 ///
 /// # Panics
 /// When the store fails.
 #[expect(clippy::expect_used, reason = "a benchmark that cannot go on ends")]
-pub fn time_applies<S: Documents + Leases>(
+pub fn time_applies_after<S: Documents + Leases>(
     runtime: &Runtime,
+    before: &[Batch],
     batches: &[Batch],
     rounds: u64,
     mut open: impl FnMut() -> S,
@@ -71,6 +85,9 @@ pub fn time_applies<S: Documents + Leases>(
         let store = open();
         runtime.block_on(async {
             take_lease(&store).await;
+            for batch in before {
+                store.apply(batch, owner()).await.expect("the batch follows the checkpoint");
+            }
             let start = Instant::now();
             for batch in batches {
                 store.apply(batch, owner()).await.expect("the batch follows the checkpoint");

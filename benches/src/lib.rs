@@ -7,6 +7,7 @@ mod encoded_log;
 mod following;
 mod null_store;
 mod raw;
+mod servers;
 mod workload;
 
 use oplogsync_core::{
@@ -17,11 +18,12 @@ use oplogsync_core::{
 };
 
 pub use self::{
-    applying::{SledStores, bench_applies, bytes_of, throughput_of, time_applies},
+    applying::{SledStores, bench_applies, bytes_of, throughput_of, time_applies, time_applies_after},
     encoded_log::EncodedLog,
     following::{follow_to_the_head, write_log},
     null_store::NullStore,
     raw::{RawBatch, RawOperation, raw_batches},
+    servers::Servers,
     workload::{Kind, Workload, document, large_document, mixed_batches, mixed_entries, orders},
 };
 

@@ -4,7 +4,7 @@ mod ahead;
 mod change;
 mod taken;
 
-use std::{cmp::Ordering, collections::HashMap};
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use self::ahead::Ahead;
 pub use self::{
@@ -40,7 +40,7 @@ pub struct Batch {
     token: Option<Token>,
     view: View,
     /// Documents that replace patches which do not fit, by the index of the entry.
-    images: HashMap<u64, Option<Document>>,
+    images: BTreeMap<u64, Option<Document>>,
     folded: Ahead,
 }
 
@@ -110,7 +110,7 @@ impl Batch {
             entries,
             token: None,
             view: View::whole(),
-            images: HashMap::new(),
+            images: BTreeMap::new(),
             folded: Ahead::default(),
         })
     }

@@ -61,7 +61,7 @@ async fn a_backlog_is_replicated_to_a_server_in_little_memory() {
             let child = format!("{bytes} {} {}", database.name(), database.server());
             let test = "memory::a_backlog_is_replicated_to_a_server_in_little_memory";
             let peak = tokio::task::block_in_place(|| peak::of_test(test, CHILD, child));
-            println!("{}, documents of {bytes} bytes: {peak} MiB", database.server());
+            eprintln!("{}, documents of {bytes} bytes: {peak} MiB", database.server());
             assert!(peak < PEAK_MIB_MAX, "{peak} MiB of memory with documents of {bytes} bytes");
         }
     }

@@ -51,7 +51,7 @@ fn peaks_of(test: &str, document_bytes: usize) {
     let folder = tempfile::tempdir().unwrap();
     for _ in ["replicate", "open again"] {
         let peak = peak::of_test(test, CHILD, format!("{document_bytes} {}", folder.path().display()));
-        println!("documents of {document_bytes} bytes: {peak} MiB");
+        eprintln!("documents of {document_bytes} bytes: {peak} MiB");
         assert!(peak < PEAK_MIB_MAX, "{peak} MiB of memory with documents of {document_bytes} bytes");
     }
 }
