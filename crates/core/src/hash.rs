@@ -110,7 +110,11 @@ mod tests {
                 let (first, second) = (vec![7; first], vec![9; second]);
                 let together = [&first[..], &(second.len() as u64).to_be_bytes(), &second].concat();
                 let found = Hasher::new().fixed(&first).sized(&second).finish();
-                assert_eq!(found, Hash::of(&together), "{} and {} bytes", first.len(), second.len());
+                let mut pieces = Xxh3::new();
+                together.chunks(7).for_each(|piece| pieces.update(piece));
+                let in_pieces = Hash(pieces.digest128().to_be_bytes());
+                let at_once = Hash::of(&together);
+                assert_eq!([found, in_pieces], [at_once; 2], "{} and {} bytes", first.len(), second.len());
             }
         }
     }

@@ -5,10 +5,10 @@
 //! no entry behind the checkpoint has changed it. A source with snapshots tells what it was; for any other
 //! the entries since the checkpoint tell whether it has changed, and if so what the next one needs.
 
+mod early_indexes;
 mod error;
 mod expected;
 mod history;
-mod index_commands;
 mod outcome;
 mod structure;
 mod work;

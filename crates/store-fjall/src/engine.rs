@@ -62,7 +62,9 @@ impl Fjall {
     fn make_room(&self) -> Result<(), Failure> {
         // The engine leaves this to its thread, which does not come to it while it merges tables: until then it would
         // take all that is written into memory.
-        if self.keyspace.tree.active_memtable().size() > MEMTABLE_BYTES {
+        if self.keyspace.tree.active_memtable().size() > MEMTABLE_BYTES
+            && self.keyspace.sealed_memtable_count() <= WAITING_MEMTABLES_MAX
+        {
             self.keyspace.rotate_memtable().map_err(failure)?;
         }
         let until = Instant::now() + PATIENCE;

@@ -82,7 +82,9 @@ impl Engine for Sled {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Failure> {
-        Ok(self.db.get(key).map_err(failure)?.map(Bytes))
+        let Some(value) = self.db.get(key).map_err(failure)? else { return Ok(None) };
+        access(&self.db, key, value.len())?;
+        Ok(Some(Bytes(value)))
     }
 
     fn range(&self, keys: Range) -> impl Iterator<Item = Result<(Bytes, Bytes), Failure>> + use<> {

@@ -154,6 +154,8 @@ fn what_was_folded_ahead_is_what_is_folded_and_is_not_kept_for_what_changes_it()
         let expected = change(plain.clone()).fold().unwrap();
         let ahead = plain.clone();
         ahead.fold_ahead();
+        assert_eq!(ahead.folded.take(), Some(plain.fold()));
+        ahead.fold_ahead();
         let ahead = change(ahead);
         assert_eq!([ahead.fold().unwrap(), ahead.fold().unwrap()], [expected.clone(), expected.clone()]);
         expected

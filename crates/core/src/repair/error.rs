@@ -28,7 +28,9 @@ pub enum RepairError {
         target: String,
     },
     /// The target's initial sync goes on.
-    #[error("the initial sync of {target} is not finished: `oplogsync run` goes on with it, then compare again")]
+    #[error(
+        "the initial sync of {target} is not finished: `oplogsync run` goes on with it, then compare again; where that stops too, sync the node anew with `oplogsync resync`"
+    )]
     Unsynced {
         /// The target.
         target: String,

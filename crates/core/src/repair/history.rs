@@ -7,8 +7,8 @@ use std::{
 
 use super::{
     RepairError, Unsettled,
+    early_indexes::EarlyIndexes,
     expected::{Expected, Wanted},
-    index_commands::IndexCommands,
 };
 use crate::{
     catalog::{Collection, CollectionOptions},
@@ -56,7 +56,7 @@ pub(super) struct History {
     /// What the next command about a collection creates.
     created: HashMap<Namespace, CollectionOptions>,
     /// Of each index: what happens to it behind the checkpoint.
-    indexes: IndexCommands,
+    indexes: EarlyIndexes,
 }
 
 /// What entries do to one thing.
@@ -114,7 +114,7 @@ impl History {
             catalog: HashMap::new(),
             written: HashSet::new(),
             created: HashMap::new(),
-            indexes: IndexCommands::default(),
+            indexes: EarlyIndexes::default(),
         }
     }
 
@@ -147,9 +147,9 @@ impl History {
         self.catalog.iter().filter_map(in_the_way).collect()
     }
 
-    /// The indexes that a target has, or lacks, as only a command to come makes it.
-    pub(super) fn indexes_too_early(&self, actual: &BTreeMap<Namespace, Collection>) -> Vec<CatalogDifference> {
-        self.indexes.too_early(&self.filter, actual)
+    /// The indexes that a target has before the command that makes them, and with documents to come in between.
+    pub(super) fn early_indexes(&self, actual: &BTreeMap<Namespace, Collection>) -> Vec<CatalogDifference> {
+        self.indexes.of(&self.filter, actual)
     }
 
     /// Whether a collection is as the command makes it that creates it: a primary may have logged that twice.
@@ -194,10 +194,10 @@ impl History {
         let anchor = entry.anchor();
         let (at, checkpoint) = (self.clock.moment(&anchor), self.checkpoint);
         if let Operation::Command(command) = entry.operation() {
+            if at > checkpoint {
+                self.indexes.note_command(command.action());
+            }
             for ns in concerned(command.action(), &self.documents) {
-                if at > checkpoint {
-                    self.indexes.note(&ns, command.action());
-                }
                 if let Some(next) = documents_need(command.action(), &ns, &self.filter) {
                     self.contents.entry(ns.clone()).or_default().note(at, &anchor, checkpoint, next);
                 }
@@ -209,6 +209,9 @@ impl History {
         }
         let operation = entry.operation();
         let (Some(ns), Some(next)) = (operation.namespace(), needs(operation)) else { return };
+        if at > checkpoint {
+            self.indexes.note_document(ns);
+        }
         if at > checkpoint && !self.written.contains(ns) {
             self.written.insert(ns.clone());
         }

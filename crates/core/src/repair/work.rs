@@ -89,8 +89,9 @@ where
         let actual = self.actual().await?;
         let in_the_way = self.history.in_the_way(&actual).into_iter();
         let in_the_way = in_the_way.map(|ns| CatalogDifference { ns, index: None, kind: DifferenceKind::Extra });
-        for ahead in in_the_way.chain(self.history.indexes_too_early(&actual)) {
-            if repaired.catalog.iter().all(|(known, _)| *known != ahead) {
+        for ahead in in_the_way.chain(self.history.early_indexes(&actual)) {
+            let is_new = |known: &CatalogDifference| (&known.ns, &known.index) != (&ahead.ns, &ahead.index);
+            if repaired.catalog.iter().all(|(known, _)| is_new(known)) {
                 repaired.catalog.push((ahead, Outcome::NotTried));
             }
         }
