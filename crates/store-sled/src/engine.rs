@@ -15,8 +15,9 @@ use crate::blobs::Blobs;
 /// The engine's default of 1 GiB is too much for several nodes in one process.
 const CACHE_BYTES: u64 = 96 * 1024 * 1024;
 /// The engine takes nothing out of its cache until pages of one shard, of 256, were accessed 64 times, however large
-/// they are, and a page has up to 16 records: of large documents it would hold gigabytes. So each is accessed once
-/// more for so many of its bytes.
+/// they are, and a page has up to 16 records: of documents of some kilobytes it would hold a gigabyte. So each is accessed
+/// once more for so many of its bytes. A page of more than 128 KiB is a file of its own, and counts as nothing: that
+/// does not help it.
 const BYTES_PER_ACCESS: usize = 512;
 /// The file of everything but large values.
 const DB: &str = "db";

@@ -17,8 +17,8 @@ pub(crate) const TAKES_SPACE_AHEAD: bool = false;
 /// The longest `_id` that it takes.
 pub(crate) const ID_BYTES_MAX: Option<usize> = None;
 
-/// How large the documents of a backlog are that is replicated in little memory. A batch of larger ones takes sled many
-/// times its size: a page has 16 of them, and is copied for each.
+/// How large the documents of a backlog are that is replicated in little memory: of those of more than 8 KiB a page is
+/// larger than the engine's cache counts.
 pub(crate) const BACKLOG_DOCUMENT_BYTES: &[usize] = &[4 * 1024];
 
 /// Makes the folder of a store ready to show what the engine does with much data.
