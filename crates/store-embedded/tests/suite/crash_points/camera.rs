@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     engine::{Moment, Step},
-    suite::{copy::copy, pair::NODES},
+    suite::{copy::copy_at_rest, pair::NODES},
 };
 
 /// One step of one node, before or after it is done.
@@ -65,7 +65,7 @@ impl Camera {
                 if synced.exists() {
                     fs::remove_dir_all(&synced).unwrap();
                 }
-                copy(&self.live.join(node), &synced);
+                copy_at_rest(&self.live.join(node), &synced);
             }
             _ => {}
         }
@@ -77,7 +77,7 @@ impl Camera {
         *occurrence += 1;
         let files = self.copies.join(format!("{cut:?} {point:?} {occurrence}"));
         for node in NODES {
-            copy(&from.join(node), &files.join(node));
+            copy_at_rest(&from.join(node), &files.join(node));
         }
         let crash = Crash { cut, point, occurrence: *occurrence, files, acknowledged };
         self.crashes.send(crash).expect("the checkers wait");

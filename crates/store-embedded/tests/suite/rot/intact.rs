@@ -18,7 +18,7 @@ use oplogsync_core::{
 use crate::{
     engine::{self, Options, Store},
     suite::{
-        copy::copy,
+        copy::{copy, copy_at_rest},
         history::ALL,
         pair::{NODES, Pair, Run, Workload, unwatched},
         script::{Script, State, lease, state},
@@ -117,7 +117,7 @@ pub(super) async fn all(folder: &Path) -> Vec<Intact> {
 async fn left_behind<Held>(name: &'static str, folder: &Path, work: impl AsyncFnOnce(&Path) -> Held) -> Intact {
     let (live, left, read) = (prepared(folder, "live"), folder.join("left"), folder.join("read"));
     let store = work(&live).await;
-    copy(&live.join(NODES[0]), &left);
+    copy_at_rest(&live.join(NODES[0]), &left);
     drop(store);
     copy(&left, &read);
     Intact { folder: left, ..Intact::read(name, read).await }

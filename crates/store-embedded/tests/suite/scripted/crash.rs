@@ -18,7 +18,7 @@ use std::{
 use super::known::{Known, STEPS};
 use crate::{
     engine::{Moment, Options, Step, Store, Watch},
-    suite::{copy::copy, script::lease},
+    suite::{copy::copy_at_rest, script::lease},
 };
 
 /// Calls among which all kinds are, and drops of more than is deleted in one step.
@@ -52,7 +52,7 @@ impl Camera {
                 if synced.exists() {
                     fs::remove_dir_all(&synced).unwrap();
                 }
-                copy(&live, &synced);
+                copy_at_rest(&live, &synced);
             }
             _ => {}
         }
@@ -61,7 +61,7 @@ impl Camera {
     fn take(&self, from: &Path, point: String) {
         let made = self.made.load(Ordering::SeqCst);
         let files = self.folder.join(format!("copy-{}", self.taken.fetch_add(1, Ordering::SeqCst)));
-        copy(from, &files);
+        copy_at_rest(from, &files);
         self.crashes.lock().unwrap().send(Crash { files, point, made }).expect("the checkers wait");
     }
 }
