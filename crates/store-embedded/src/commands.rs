@@ -27,6 +27,11 @@ impl<E: Engine> View<'_, E> {
         Ok(self.has_documents(ns)? || self.collection(ns)?.is_some())
     }
 
+    /// Whether nothing is there but, perhaps, a name.
+    fn is_bare(&self, ns: &Namespace) -> Result<bool, Trouble> {
+        Ok(!self.has_documents(ns)? && self.collection(ns)?.is_none_or(|collection| collection.is_plain()))
+    }
+
     /// Everything that is in a database.
     fn names_in(&self, database: &DatabaseName) -> Result<BTreeSet<Namespace>, Trouble> {
         let mut names = BTreeSet::new();
@@ -95,12 +100,10 @@ impl<E: Engine> Writer<'_, E> {
         if ns == to || !self.view.has(ns)? {
             return Ok(());
         }
-        if self.view.has(to)? {
-            if !drop_target {
-                return Err(Trouble::new(Fault::Occupied { what: to.to_string() }));
-            }
-            self.drop_collection(to)?;
+        if !drop_target && !self.view.is_bare(to)? {
+            return Err(Trouble::new(Fault::Occupied { what: to.to_string() }));
         }
+        self.drop_collection(to)?;
         if let Some(collection) = self.view.collection(ns)? {
             self.put_collection(&Collection { ns: to.clone(), ..collection })?;
             self.remove(&Key::collection(ns));

@@ -53,7 +53,7 @@ impl MongoStore {
         let is_taken = !drop_target
             && ns != to
             && self.find_collection(&from).await?.is_some()
-            && self.find_collection(&target).await?.is_some();
+            && !self.is_bare(to, &target).await?;
         if is_taken { Err(Failure::new(Fault::Occupied { what: to.to_string() })) } else { Ok(()) }
     }
 
@@ -125,13 +125,18 @@ impl MongoStore {
             return Ok(());
         }
         let (from, target) = (self.place(ns)?, self.place(to)?);
-        let command = rawdoc! {
-            "renameCollection": from.to_string(), "to": target.to_string(), "dropTarget": drop_target,
+        let command = |drop_target: bool| {
+            rawdoc! { "renameCollection": from.to_string(), "to": target.to_string(), "dropTarget": drop_target }
         };
         // Into another database the documents are copied.
         let pace = if from.database == target.database { Pace::Prompt } else { Pace::Patient };
-        match self.change("admin", command, pace, &[NAMESPACE_NOT_FOUND]).await {
-            Err(failure) if failure.code == Some(NAMESPACE_EXISTS) => Err(occupied(failure, to.to_string())),
+        let mut renamed = self.change("admin", command(drop_target), pace, &[NAMESPACE_NOT_FOUND]).await;
+        let is_taken = |failure: &Failure| failure.code == Some(NAMESPACE_EXISTS);
+        if renamed.as_ref().is_err_and(is_taken) && self.is_bare(to, &target).await? {
+            renamed = self.change("admin", command(true), pace, &[NAMESPACE_NOT_FOUND]).await;
+        }
+        match renamed {
+            Err(failure) if is_taken(&failure) => Err(occupied(failure, to.to_string())),
             renamed => renamed.map(drop),
         }
     }

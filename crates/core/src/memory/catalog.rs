@@ -47,12 +47,17 @@ impl State {
         self.catalog.contains_key(ns) || self.collections.contains_key(ns)
     }
 
+    /// Whether nothing is there but, perhaps, a name.
+    fn is_bare(&self, ns: &Namespace) -> bool {
+        self.catalog.get(ns).is_none_or(Collection::is_plain) && !self.collections.contains_key(ns)
+    }
+
     /// A collection that is not there has been renamed already.
     fn rename(&mut self, ns: &Namespace, to: &Namespace, drop_target: bool) -> Result<(), Fault> {
         if ns == to || !self.has(ns) {
             return Ok(());
         }
-        if self.has(to) && !drop_target {
+        if !self.is_bare(to) && !drop_target {
             return Err(Fault::Occupied { what: to.to_string() });
         }
         self.drop_collection(to);

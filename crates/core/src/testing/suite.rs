@@ -231,6 +231,7 @@ async fn run_commands(builder: &impl StoreBuilder) {
             a_rename_is_done_once,
             a_rename_replaces_its_target_if_it_may,
             a_rename_onto_a_collection_is_refused,
+            a_rename_onto_a_collection_that_has_nothing_any_more_is_made,
             both_names_of_a_rename_go_on,
             names_may_be_exchanged,
             a_renamed_collection_survives_a_restart,

@@ -204,6 +204,25 @@ impl MongoStore {
         Ok(self.list(&place.database, by_name).await?.pop())
     }
 
+    /// Whether nothing is there but, perhaps, a collection that its documents have left, as good as absent.
+    pub(crate) async fn is_bare(&self, ns: &Namespace, place: &Place) -> Result<bool, Failure> {
+        let Some(found) = self.find_collection(place).await? else { return Ok(true) };
+        match self.describe(ns, place, &found).await? {
+            None => return Ok(true),
+            Some(Ok(collection)) if collection.is_plain() => {}
+            Some(_) => return Ok(false),
+        }
+        let mut command = rawdoc! { "find": place.collection.as_str(), "limit": 1, "projection": { "_id": 1 } };
+        command.append(cstr!("maxTimeMS"), self.max_time_ms());
+        let mut is_empty = true;
+        self.query(&place.database, command, |_| {
+            is_empty = false;
+            Ok(Flow::More)
+        })
+        .await?;
+        Ok(is_empty)
+    }
+
     /// Whether a collection has a collation, which its `_id` index has then too.
     pub(crate) async fn is_collated(&self, place: &Place) -> Result<bool, Failure> {
         let found = self.find_collection(place).await?;

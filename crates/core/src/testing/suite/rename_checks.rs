@@ -109,6 +109,25 @@ pub(super) async fn a_rename_onto_a_collection_is_refused<B: StoreBuilder>(build
     assert_holds(&store, &to, &[only_id(7)]).await;
 }
 
+pub(super) async fn a_rename_onto_a_collection_that_has_nothing_any_more_is_made<B: StoreBuilder>(builder: &B) {
+    let (_guard, store) = builder.build().await;
+    let (ns, to) = (namespace("items"), namespace("goods"));
+    let mut chain = fill(&store, &ns, &three("items")).await;
+    // A server goes on to list both, and other stores none or one of them: to a primary neither is there.
+    run(&store, &mut chain, Action::CreateIndexes { ns: to.clone(), indexes: vec![index("n", false)] }).await;
+    let names = vec![index("n", false).name().to_owned()];
+    run(&store, &mut chain, Action::DropIndexes { ns: to.clone(), names }).await;
+    run(&store, &mut chain, rename(&ns, &to, false)).await;
+    assert_gone(&store, &ns).await;
+    assert_holds(&store, &to, &three("items")).await;
+    insert(&store, &mut chain, &ns, &[only_id(7)]).await;
+    chain.delete(&ns, id(7));
+    apply(&store, &chain.take_batch()).await.expect("it goes on");
+    run(&store, &mut chain, rename(&to, &ns, false)).await;
+    assert_gone(&store, &to).await;
+    assert_holds(&store, &ns, &three("items")).await;
+}
+
 pub(super) async fn both_names_of_a_rename_go_on<B: StoreBuilder>(builder: &B) {
     let (_guard, store) = builder.build().await;
     let (ns, to) = (namespace("items"), namespace("goods"));
