@@ -6,12 +6,14 @@ use bson::{Document as BsonDocument, doc, rawdoc};
 use mongodb::Client;
 use oplogsync_core::{
     batch::Batch,
+    command::Action,
     documents::Documents,
     feed::{FeedError, OplogFeed},
     host::SystemHost,
     limits::Limits,
     log::{Appended, Log},
     memory::MemoryStore,
+    primary::{Primary, PrimaryOptions, WriteError},
     replicator::{ReplicateError, Replicator, ReplicatorOptions},
     retry::{Decision, decide_store},
     store_error::Fault,
@@ -19,13 +21,14 @@ use oplogsync_core::{
         chain::{Chain, log_id},
         documents::{id, namespace, only_id},
     },
+    write::Write,
 };
 use oplogsync_mongod::{
     ReplicaSet, Server,
     testing::{binary, test_options},
 };
 
-use crate::fixture::{Fixture, bytes, patch, words};
+use crate::fixture::{Fixture, bytes, connect, patch, words};
 
 const ALL: Limits = Limits { entries_max: 1000, bytes_max: usize::MAX };
 
@@ -268,4 +271,36 @@ async fn a_server_that_is_gone_is_unavailable_within_seconds_and_nothing_was_app
     server.restart().await.expect("it starts again");
     assert_eq!(fixture.store.read(1, ALL).await.unwrap(), []);
     assert_eq!(fixture.store.append(&entries).await.expect("it goes on"), Appended::All);
+}
+
+/// The statistics of a server that died do not count what its journal gives back.
+#[tokio::test]
+async fn a_rename_onto_documents_that_a_killed_server_does_not_count_is_refused_and_not_logged() {
+    let Some(binary) = binary().await else { return };
+    let mut server = Server::start(&binary, test_options()).await.expect("it starts");
+    let open = async |server: &Server| {
+        let store = connect(&server.uri(), "uncounted").await;
+        let primary = Primary::open(store.clone(), SystemHost, PrimaryOptions::default()).await.expect("it opens");
+        (store, primary)
+    };
+    let (items, goods) = (namespace("items"), namespace("goods"));
+    let (store, primary) = open(&server).await;
+    for ns in [&items, &goods] {
+        let insert = Write::Insert { ns: ns.clone(), document: only_id(1) };
+        primary.write(insert).await.expect("it is written");
+    }
+    drop((store, primary));
+    server.kill().expect("it is killed");
+    server.restart().await.expect("it opens again");
+    let (store, primary) = open(&server).await;
+    assert_eq!(store.size(&goods).await.unwrap().documents, 0, "what this is about");
+    let head = store.log_ends().await.unwrap().unwrap().head;
+
+    let rename = Action::Rename { ns: items.clone(), to: goods, drop_target: false };
+    let error = primary.run(rename).await.expect_err("there is a document");
+    let WriteError::Refused(why) = &error else { panic!("{error}: {error:?}") };
+    assert_eq!(why.code, 48, "{why}");
+    assert_eq!(store.log_ends().await.unwrap().unwrap().head, head);
+    let drop = Action::Drop { ns: items };
+    primary.run(drop).await.expect("there is a document to drop");
 }

@@ -7,6 +7,7 @@ use crate::{
     command::Action,
     ids::OwnerId,
     initial_sync::SyncTarget,
+    limits::Limits,
     namespace::Namespace,
     store_error::{Fault, StoreError},
     update::UpdateError,
@@ -41,7 +42,7 @@ pub(super) async fn try_command(store: &impl SyncTarget, action: &Action, owner:
     match action {
         Action::Create { ns, options } => {
             let as_asked_for = |it: &Collection| it.options == *options && it.indexes.is_empty();
-            if store.size(ns).await?.documents > 0 || !find(ns).is_none_or(as_asked_for) {
+            if has_documents(store, find(ns), ns).await? || !find(ns).is_none_or(as_asked_for) {
                 return Err(exists_already(ns).into());
             }
         }
@@ -87,7 +88,20 @@ pub(super) async fn try_command(store: &impl SyncTarget, action: &Action, owner:
 async fn exists(store: &impl SyncTarget, listed: Option<&Collection>, ns: &Namespace) -> Result<bool, StoreError> {
     // A collection that its first document has made is there for as long as it has some: neither need it be listed,
     // nor has a replica to have one whose documents came and went.
-    Ok(listed.is_some_and(|collection| !collection.is_plain()) || store.size(ns).await?.documents > 0)
+    Ok(listed.is_some_and(|collection| !collection.is_plain()) || has_documents(store, listed, ns).await?)
+}
+
+/// They are looked at, not counted: a server that died counts less than it holds. A view has none of its own.
+async fn has_documents(
+    store: &impl SyncTarget,
+    listed: Option<&Collection>,
+    ns: &Namespace,
+) -> Result<bool, StoreError> {
+    if listed.is_some_and(is_view) {
+        return Ok(false);
+    }
+    let one = Limits { entries_max: 1, ..Limits::default() };
+    Ok(!store.scan(ns, None, one).await?.is_empty())
 }
 
 async fn check_exists(store: &impl SyncTarget, listed: Option<&Collection>, ns: &Namespace) -> Result<(), Refusal> {
