@@ -19,6 +19,8 @@ const CACHE_BYTES: u64 = 96 * 1024 * 1024;
 /// once more for so many of its bytes. A page of more than 128 KiB is a file of its own, and counts as nothing: that
 /// does not help it.
 const BYTES_PER_ACCESS: usize = 512;
+/// So many accesses of one page are looked at in any case.
+const ACCESSES_MAX: usize = 64;
 /// The file of everything but large values.
 const DB: &str = "db";
 /// The file that tells how the other one is made.
@@ -131,7 +133,7 @@ impl Engine for Sled {
 
 /// Accesses a record of so many bytes as often as these have to be.
 fn access(db: &sled::Db, key: &[u8], bytes: usize) -> Result<(), Failure> {
-    (0..bytes / BYTES_PER_ACCESS).try_for_each(|_| db.get(key).map(drop)).map_err(failure)
+    (0..(bytes / BYTES_PER_ACCESS).min(ACCESSES_MAX)).try_for_each(|_| db.get(key).map(drop)).map_err(failure)
 }
 
 fn failure(error: sled::Error) -> Failure {
