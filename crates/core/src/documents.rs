@@ -101,8 +101,9 @@ pub trait Documents: Send + Sync {
     ///   again; one that does not fit is [`Fault::Misfit`](crate::store_error::Fault).
     /// - A batch with a [command](Batch::command) runs it; each can be run again. What it makes of
     ///   documents and collections, another read finds: [`Documents::collections`], [`Documents::scan`].
-    ///   A rename onto what is there and may not go (a collection without documents, options and indexes may), and a view in the place of a collection with documents,
-    ///   are [`Fault::Occupied`](crate::store_error::Fault).
+    ///   A rename onto what is there and may not go (a collection without documents, options and indexes
+    ///   may), and a view in the place of a collection with documents, are
+    ///   [`Fault::Occupied`](crate::store_error::Fault).
     /// - A view has no documents: a batch that puts some into one is refused.
     /// - An earlier [`Stop`] is forgotten when the checkpoint moves.
     fn apply(&self, batch: &Batch, owner: OwnerId) -> impl Future<Output = Result<Applied, StoreError>> + Send;

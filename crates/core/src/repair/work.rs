@@ -1,7 +1,9 @@
 //! [`Work`]: what is done under the lease.
 
+mod collections;
+
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, HashSet},
     sync::Arc,
 };
 
@@ -12,7 +14,6 @@ use super::{
     structure::Plan,
 };
 use crate::{
-    catalog::Collection,
     catch_up::{Clock, Moment},
     command::Action,
     doc_id::DocId,
@@ -23,7 +24,7 @@ use crate::{
     log::Log,
     namespace::Namespace,
     store_error::{Fault, StoreError},
-    verify::{CatalogDifference, Difference, DifferenceKind, as_held, differences},
+    verify::{Difference, DifferenceKind},
 };
 
 /// Documents that are held at a time, of the source and of the target.
@@ -84,32 +85,6 @@ where
         Ok(work)
     }
 
-    /// Finds out what the collections have to be, and which ones would stop the entries that follow.
-    async fn look_at_collections_ahead(&mut self, repaired: &mut Repaired) -> Result<(), RepairError> {
-        let actual = self.actual().await?;
-        let in_the_way = self.history.in_the_way(&actual).into_iter();
-        let in_the_way = in_the_way.map(|ns| CatalogDifference { ns, index: None, kind: DifferenceKind::Extra });
-        for ahead in in_the_way.chain(self.history.early_indexes(&actual)) {
-            let is_new = |known: &CatalogDifference| (&known.ns, &known.index) != (&ahead.ns, &ahead.index);
-            if repaired.catalog.iter().all(|(known, _)| is_new(known)) {
-                repaired.catalog.push((ahead, Outcome::NotTried));
-            }
-        }
-        let names: BTreeSet<Namespace> = repaired.catalog.iter().map(|(difference, _)| difference.ns.clone()).collect();
-        if !names.is_empty() {
-            self.wanted = self.wanted_collections(&names, &actual).await?;
-        }
-        for (ns, wanted) in &self.wanted {
-            let plan = match wanted {
-                Wanted::Exactly(wanted) => Plan::new(ns, wanted.as_ref(), actual.get(ns)),
-                Wanted::Anything => Ok(Plan::default()),
-                Wanted::Unsettled(why) => Err(*why),
-            };
-            self.plans.insert(ns.clone(), plan);
-        }
-        Ok(())
-    }
-
     /// Finds the documents that the source and the target agree about now, and that the entries to come do not
     /// find as they need them.
     async fn look_at_documents_ahead(&mut self, repaired: &mut Repaired) -> Result<(), RepairError> {
@@ -161,61 +136,6 @@ where
         self.make_collections(|plan| &plan.after).await?;
         self.look_at_collections(repaired).await?;
         self.look_at_documents(repaired).await
-    }
-
-    /// What the collections have to be at the checkpoint.
-    async fn wanted_collections(
-        &mut self,
-        names: &BTreeSet<Namespace>,
-        actual: &BTreeMap<Namespace, Collection>,
-    ) -> Result<BTreeMap<Namespace, Wanted>, RepairError> {
-        let mut wanted = BTreeMap::new();
-        for _ in 0..LOOKS {
-            let since = self.since().await?;
-            let listing = self.repair.source.list().await?;
-            let since = since.unwrap_or(listing.at);
-            let known = self.read_until(listing.until).await?;
-            for ns in names {
-                let origin = self.repair.options.filter.origin(ns);
-                let found = origin.map_or(Some(Wanted::Exactly(None)), |origin| {
-                    let listed = listing.collections.iter().find(|listed| listed.collection.ns == origin);
-                    let collection = listed.map(|listed| as_held(ns.clone(), &listed.collection));
-                    self.history.wanted(&origin, collection, since, actual.get(ns)).filter(|_| known)
-                });
-                wanted.insert(ns.clone(), found.unwrap_or(Wanted::Unsettled(Unsettled::Restless)));
-            }
-            if wanted.values().all(|found| *found != Wanted::Unsettled(Unsettled::Restless)) {
-                break;
-            }
-            self.repair.host.sleep(PAUSE).await;
-        }
-        Ok(wanted)
-    }
-
-    /// The collections that the target holds.
-    async fn actual(&self) -> Result<BTreeMap<Namespace, Collection>, RepairError> {
-        let target = self.repair.target;
-        let plain = target.namespaces().await?.into_iter().map(|ns| (ns.clone(), Collection::plain(ns)));
-        let mut actual: BTreeMap<_, _> = plain.collect();
-        let listed = target.collections().await?.into_iter().filter(|collection| !collection.is_plain());
-        actual.extend(listed.map(|collection| (collection.ns.clone(), collection)));
-        Ok(actual)
-    }
-
-    async fn make_collections(&mut self, part: impl Fn(&Plan) -> &Vec<Action>) -> Result<(), RepairError> {
-        for (ns, plan) in &self.plans {
-            let Ok(plan) = plan else { continue };
-            for action in part(plan) {
-                if self.failed.contains_key(ns) {
-                    break;
-                }
-                match self.repair.target.run(action, self.repair.owner).await {
-                    Err(error) if is_refusal(&error) => drop(self.failed.insert(ns.clone(), error.into())),
-                    made => made?,
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Mends the documents that are chosen by their kind and by what was done about them.
@@ -325,42 +245,6 @@ where
 
     async fn read_until(&mut self, until: Moment) -> Result<bool, RepairError> {
         self.history.read_until(until, self.repair.feed, self.repair.host).await
-    }
-
-    /// Says what has become of the collections.
-    async fn look_at_collections(&mut self, repaired: &mut Repaired) -> Result<(), RepairError> {
-        if repaired.catalog.is_empty() {
-            return Ok(());
-        }
-        let actual = self.actual().await?;
-        for (difference, outcome) in &mut repaired.catalog {
-            *outcome = self.outcome_of(difference, actual.get(&difference.ns));
-        }
-        Ok(())
-    }
-
-    fn outcome_of(&self, difference: &CatalogDifference, actual: Option<&Collection>) -> Outcome {
-        let ns = &difference.ns;
-        let (plan, wanted) = match (self.plans.get(ns), self.wanted.get(ns)) {
-            (Some(Err(why)), _) | (_, Some(Wanted::Unsettled(why))) => return Outcome::Unsettled(*why),
-            (Some(Ok(plan)), Some(Wanted::Exactly(wanted))) => (plan, wanted.as_ref()),
-            (_, Some(Wanted::Anything)) => return Outcome::Right,
-            (None, _) | (_, None) => return Outcome::NotTried,
-        };
-        let is_whole = |it: &CatalogDifference| it.index.is_none() && it.kind != DifferenceKind::Changed;
-        let is_this = |left: &CatalogDifference| {
-            is_whole(left)
-                || left.index == difference.index
-                || difference.kind == DifferenceKind::Missing && is_whole(difference)
-        };
-        let is_left = differences(ns, wanted, actual).iter().any(is_this);
-        match (is_left, self.failed.get(ns)) {
-            (true, Some(error)) => Outcome::Failed(Arc::clone(error)),
-            (true, None) => Outcome::Again,
-            (false, _) if plan.is_empty() => Outcome::Right,
-            (false, _) if difference.kind == DifferenceKind::Extra => Outcome::Removed,
-            (false, _) => Outcome::Put,
-        }
     }
 
     /// Looks again at the documents that were mended.
