@@ -23,7 +23,7 @@ pub use self::{
     following::{follow_to_the_head, write_log},
     null_store::NullStore,
     raw::{RawBatch, RawOperation, raw_batches},
-    servers::Servers,
+    servers::{Servers, node},
     workload::{Kind, Workload, document, large_document, mixed_batches, mixed_entries, orders},
 };
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use oplogsync_core::store_error::StoreError;
 use oplogsync_mongod::testing::{Database, shared_replica_set, shared_standalones};
 use oplogsync_store_mongo::{MongoStore, Options, Scope};
 use tokio::runtime::Runtime;
@@ -29,10 +30,17 @@ impl Servers {
     pub fn open(&mut self, runtime: &Runtime, is_set: bool) -> MongoStore {
         let database = if is_set { &self.set } else { &self.standalone };
         self.opened += 1;
-        let scope =
-            Scope::Database { logical: "shop".to_owned(), physical: format!("{}_{}", database.name(), self.opened) };
-        let options = Options { request_timeout: Duration::from_secs(30), ..Options::default() };
-        let connecting = MongoStore::connect(database.server(), "bench", scope, options);
-        runtime.block_on(connecting).expect("the server takes us")
+        let name = format!("{}_{}", database.name(), self.opened);
+        runtime.block_on(node(database.server(), &name)).expect("the server takes us")
     }
+}
+
+/// A node whose documents are in one database of a server.
+///
+/// # Errors
+/// When the server does not take us.
+pub async fn node(uri: &str, database: &str) -> Result<MongoStore, StoreError> {
+    let options = Options { request_timeout: Duration::from_secs(60), ..Options::default() };
+    let scope = Scope::Database { logical: "shop".to_owned(), physical: database.to_owned() };
+    MongoStore::connect(uri, database, scope, options).await
 }

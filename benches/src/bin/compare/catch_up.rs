@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use oplogsync_benches::{Kind, Workload, follow_to_the_head, orders};
+use oplogsync_benches::{Kind, Workload, follow_to_the_head, node, orders};
 use oplogsync_core::{
     feed::OplogFeed,
     log::{Appended, Log},
@@ -11,11 +11,7 @@ use oplogsync_core::{
 };
 use oplogsync_store_mongo::MongoStore;
 
-use crate::{
-    context::Context,
-    rounds::Sample,
-    servers::{client, node},
-};
+use crate::{context::Context, rounds::Sample, servers::client};
 
 /// A managed oplog on a server.
 #[derive(Debug)]

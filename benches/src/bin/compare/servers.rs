@@ -1,11 +1,8 @@
 //! [`Servers`]: the mongods that the rows share. They listen on 127.0.0.1 and end with this process.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result};
 use mongodb::{Client, options::WriteConcern};
 use oplogsync_mongod::{Binary, Finder, Options, ReplicaSet, Server};
-use oplogsync_store_mongo::{MongoStore, Options as StoreOptions, Scope};
 
 /// What a write goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,13 +81,6 @@ impl Servers {
             Target::Standalone => self.standalone.uri(),
         }
     }
-}
-
-/// A node whose documents are in one database of a server.
-pub(crate) async fn node(uri: &str, database: &str) -> Result<MongoStore> {
-    let options = StoreOptions { request_timeout: Duration::from_secs(60), ..StoreOptions::default() };
-    let scope = Scope::Database { logical: "shop".to_owned(), physical: database.to_owned() };
-    Ok(MongoStore::connect(uri, database, scope, options).await?)
 }
 
 /// The driver alone.

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use bson::{RawDocumentBuf, doc};
 use futures_util::StreamExt;
 use mongodb::{Client, Collection, options::WriteConcern};
-use oplogsync_benches::{Kind, orders};
+use oplogsync_benches::{Kind, node, orders};
 use oplogsync_core::{
     filter::Filter,
     host::SystemHost,
@@ -20,7 +20,7 @@ use crate::{
     raw_mongo::RawWrites,
     rounds::{Sample, compare},
     row::{Measured, Row},
-    servers::{Target, client, node},
+    servers::{Target, client},
 };
 
 pub(super) fn rows() -> Vec<Row> {
