@@ -6,6 +6,7 @@ use crate::{
     checkpoint::Stop,
     feed::Feed,
     host::Host,
+    ids::OwnerId,
     initial_sync::{
         self, Ended, InitialSync, Phase, SyncError, SyncEvent, SyncObserver, SyncOptions, SyncSource, SyncTarget,
     },
@@ -79,7 +80,8 @@ where
     }
 
     /// Follows until `shutdown` completes. What passes is tried again. A batch in hand is finished; a
-    /// copy is cut off, and goes on at the next run.
+    /// copy is cut off, and goes on at the next run. From one stage to the next the target's lease is handed on,
+    /// so that no other process works on the target in between.
     ///
     /// # Errors
     /// The failure that stopped the target.
@@ -90,11 +92,12 @@ where
     ) -> Result<(), FollowError> {
         let mut shutdown = pin!(shutdown);
         let (mut again_at, mut times) = (None, 0);
+        let mut owner = self.new_owner();
         loop {
-            if self.copy(&mut shutdown, observer).await? == Ended::Stopped {
+            if self.copy(&mut owner, &mut shutdown, observer).await? == Ended::Stopped {
                 return Ok(());
             }
-            let (names, at) = match self.replicate(&mut shutdown, observer).await? {
+            let (names, at) = match self.replicate(owner, &mut shutdown, observer).await? {
                 Stage::Stopped => return Ok(()),
                 Stage::CopyAgain(names, at) => (names, at),
             };
@@ -104,7 +107,7 @@ where
                 return Ok(());
             }
             observer.observe_sync(SyncEvent::Again { names: &names, at });
-            if self.ask_again(&names, &mut shutdown, observer).await? == Ended::Stopped {
+            if self.ask_again(&names, &mut owner, &mut shutdown, observer).await? == Ended::Stopped {
                 return Ok(());
             }
         }
@@ -118,15 +121,20 @@ where
         Ok(self.initial_sync().request().await?)
     }
 
+    fn new_owner(&self) -> OwnerId {
+        OwnerId::from_bytes(self.host.random())
+    }
+
     /// Copies what has to be copied.
     async fn copy(
         &self,
+        owner: &mut OwnerId,
         shutdown: &mut (impl Future<Output = ()> + Send + Unpin),
         observer: &impl SyncObserver,
     ) -> Result<Ended, FollowError> {
         let mut attempt = 0;
         loop {
-            match self.copy_if_needed(shutdown, observer).await {
+            match self.copy_if_needed(owner, shutdown, observer).await {
                 Ok(ended) => return Ok(ended),
                 Err(error) => {
                     if self.retry(error, &mut attempt, shutdown, observer).await? == Ended::Stopped {
@@ -139,6 +147,7 @@ where
 
     async fn copy_if_needed(
         &self,
+        owner: &mut OwnerId,
         shutdown: &mut (impl Future<Output = ()> + Send + Unpin),
         observer: &impl SyncObserver,
     ) -> Result<Ended, SyncError> {
@@ -147,7 +156,15 @@ where
             () = &mut *shutdown => return Ok(Ended::Stopped),
             is_needed = self.has_to_be_copied() => is_needed?,
         };
-        if is_needed { self.initial_sync().run_until(shutdown, observer).await } else { Ok(Ended::Done) }
+        if !is_needed {
+            return Ok(Ended::Done);
+        }
+        let ended = self.initial_sync().handing_on(*owner).run_until(shutdown, observer).await;
+        // What a failed try has sent and may still be done is refused from its owner.
+        if ended.is_err() {
+            *owner = self.new_owner();
+        }
+        ended
     }
 
     async fn has_to_be_copied(&self) -> Result<bool, SyncError> {
@@ -169,16 +186,20 @@ where
 
     async fn replicate(
         &self,
+        owner: OwnerId,
         shutdown: &mut (impl Future<Output = ()> + Send + Unpin),
         observer: &impl Observer,
     ) -> Result<Stage, FollowError> {
         let (target, host) = (self.target.clone(), self.host.clone());
-        let mut replicator = Replicator::new(&*self.name, &self.feed, target, host, self.replication.clone());
+        let replicator = Replicator::new(&*self.name, &self.feed, target, host, self.replication.clone());
+        let mut replicator = replicator.taking_over(owner);
         let ended = replicator.run(shutdown, observer).await;
+        if let Err(ReplicateError::CopyAgain { names, at, .. }) = ended {
+            return Ok(Stage::CopyAgain(names, at));
+        }
         let closed = replicator.close().await;
         match ended {
             // A lease that could not be given back lapses.
-            Err(ReplicateError::CopyAgain { names, at, .. }) => Ok(Stage::CopyAgain(names, at)),
             Err(error) => Err(error.into()),
             Ok(()) => closed.map(|()| Stage::Stopped).map_err(|error| ReplicateError::Target(error).into()),
         }
@@ -188,12 +209,15 @@ where
     async fn ask_again(
         &self,
         names: &[Namespace],
+        owner: &mut OwnerId,
         shutdown: &mut (impl Future<Output = ()> + Send + Unpin),
         observer: &impl SyncObserver,
     ) -> Result<Ended, FollowError> {
         let mut attempt = 0;
         loop {
-            let Err(error) = self.initial_sync().request_again(names).await else { return Ok(Ended::Done) };
+            let sync = self.initial_sync().handing_on(*owner);
+            let Err(error) = sync.request_again(names).await else { return Ok(Ended::Done) };
+            *owner = self.new_owner();
             if self.retry(error, &mut attempt, shutdown, observer).await? == Ended::Stopped {
                 return Ok(Ended::Stopped);
             }

@@ -66,6 +66,7 @@ pub struct InitialSync<'a, F, S, T, H> {
     host: &'a H,
     options: &'a SyncOptions,
     owner: OwnerId,
+    hands_on: bool,
 }
 
 /// How a piece of work under the lease ended that did not fail.
@@ -94,7 +95,14 @@ where
         options: &'a SyncOptions,
     ) -> Self {
         let owner = OwnerId::from_bytes(host.random());
-        Self { name, feed, source, target, host, options, owner }
+        Self { name, feed, source, target, host, options, owner, hands_on: false }
+    }
+
+    /// Works as `owner`, and does not give the target's lease back once its work is done: whoever goes on as
+    /// the same owner has it at once, and nobody comes in between. Work that fails gives it back all the same.
+    #[must_use]
+    pub fn handing_on(self, owner: OwnerId) -> Self {
+        Self { owner, hands_on: true, ..self }
     }
 
     /// Copies everything, or goes on with a copy that was cut off, until only entries are left to be
@@ -161,7 +169,8 @@ where
         Ok(self.target.put_notes(&notes, self.owner).await?)
     }
 
-    /// Works under the lease of the target, which is given back in the end unless the work was cut off.
+    /// Works under the lease of the target, which is given back in the end unless the work was cut off, or is
+    /// gone on with.
     async fn with_lease(
         &self,
         shutdown: impl Future<Output = ()> + Send,
@@ -182,8 +191,10 @@ where
             result = work => result.map(|()| Ended::Done),
             lost = lease.keep(host, term) => Err(lost.into()),
         };
-        // One that is not given back lapses; what the work came to counts.
-        let _lapses = lease.release().await;
+        if result.is_err() || !self.hands_on {
+            // One that is not given back lapses; what the work came to counts.
+            let _lapses = lease.release().await;
+        }
         result
     }
 

@@ -93,6 +93,12 @@ where
         Self { name, feed, target, host, options, owner, seat, pace, untold, alone, images }
     }
 
+    /// Takes the target's lease as `owner`, who may hold it already.
+    #[must_use]
+    pub fn taking_over(self, owner: OwnerId) -> Self {
+        Self { owner, ..self }
+    }
+
     /// The target's name.
     pub fn name(&self) -> &str {
         &self.name
