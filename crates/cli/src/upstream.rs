@@ -18,6 +18,7 @@ use oplogsync_core::{
     catch_up::{Clock, Moment},
     checkpoint::{Checkpoint, Token},
     doc_id::DocId,
+    documents::Documents,
     entry::Entry,
     feed::{Feed, FeedError, Fetch, Image, OplogFeed},
     host::SystemHost,
@@ -189,7 +190,8 @@ impl Upstream {
         let options = CaptureOptions {
             holder: holder(),
             filter: config.filter.clone(),
-            limits: Limits { entries_max: config.sync.batch_size, ..Limits::default() },
+            limits: Limits { entries_max: config.sync.batch_size, ..Limits::default() }
+                .at_most(spool.batch_entries_max()),
             poll_interval: config.sync.poll_interval,
             ..CaptureOptions::default()
         };

@@ -44,6 +44,12 @@ impl Size {
 
 /// The documents of a node, and how far they have come.
 pub trait Documents: Send + Sync {
+    /// How many entries, or copied documents, it should be given at once at most: it may need memory for each that
+    /// their bytes do not tell. More are taken all the same.
+    fn batch_entries_max(&self) -> usize {
+        usize::MAX
+    }
+
     /// The documents with these ids, in the same order; `None` for one that does not exist.
     fn get(
         &self,

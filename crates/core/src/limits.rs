@@ -26,6 +26,14 @@ pub struct Limits {
     pub bytes_max: usize,
 }
 
+impl Limits {
+    /// The same with at most so many entries.
+    #[must_use]
+    pub fn at_most(self, entries: usize) -> Self {
+        Self { entries_max: self.entries_max.min(entries), ..self }
+    }
+}
+
 impl Default for Limits {
     /// A thousand entries, 4 MiB.
     fn default() -> Self {

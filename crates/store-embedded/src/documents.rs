@@ -159,6 +159,10 @@ fn scan<E: Engine>(
 }
 
 impl<E: Engine> Documents for EmbeddedStore<E> {
+    fn batch_entries_max(&self) -> usize {
+        E::BATCH_ENTRIES_MAX
+    }
+
     async fn get(&self, ns: &Namespace, ids: &[DocId]) -> Result<Vec<Option<Document>>, StoreError> {
         let (ns, ids) = (ns.clone(), ids.to_vec());
         self.blocking(move |keyspace| keyspace.get(&ns, &ids)).await

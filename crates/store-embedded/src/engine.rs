@@ -22,6 +22,9 @@ pub trait Engine: fmt::Debug + Send + Sync + Sized + 'static {
     const NAME: &'static str;
     /// The longest key that it takes. The keys of documents are the only ones that can be long.
     const KEY_BYTES_MAX: usize;
+    /// How many entries a batch should have at most, for what it takes to apply one: see
+    /// [`Documents::batch_entries_max`](oplogsync_core::documents::Documents::batch_entries_max).
+    const BATCH_ENTRIES_MAX: usize = usize::MAX;
 
     /// Bytes that were read.
     type Bytes: Deref<Target = [u8]>;

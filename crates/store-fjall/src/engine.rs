@@ -21,7 +21,7 @@ const KEYSPACE: &str = "oplogsync";
 /// What was read is kept in so much memory.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 /// What was written stays in memory up to here, and is written to a table then. Several of those can wait.
-const MEMTABLE_BYTES: u64 = 32 * 1024 * 1024;
+const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 /// The least that the engine permits. What is in journals only is in memory too, also after an open.
 const JOURNALS_BYTES: u64 = 64 * 1024 * 1024;
 /// One thread writes tables and merges them: of two, one would do nothing but wait for the other, in a loop.

@@ -112,6 +112,10 @@ impl<S: Log> Log for Punctual<S> {
 }
 
 impl<S: Documents> Documents for Punctual<S> {
+    fn batch_entries_max(&self) -> usize {
+        self.inner.batch_entries_max()
+    }
+
     async fn get(&self, ns: &Namespace, ids: &[DocId]) -> Result<Vec<Option<Document>>, StoreError> {
         self.time("get", self.inner.get(ns, ids)).await
     }

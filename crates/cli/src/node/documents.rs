@@ -13,10 +13,23 @@ use oplogsync_core::{
     namespace::Namespace,
     store_error::StoreError,
 };
+use oplogsync_store_embedded::Engine as _;
+use oplogsync_store_fjall::Fjall;
+use oplogsync_store_sled::Sled;
 
 use super::{Node, Store, on_store};
+use crate::config::{Address, Engine};
 
 impl Documents for Node {
+    fn batch_entries_max(&self) -> usize {
+        // It may not be open yet.
+        match &self.config.address {
+            Address::Memory | Address::Folder { engine: Engine::Sled, .. } => Sled::BATCH_ENTRIES_MAX,
+            Address::Folder { engine: Engine::Fjall, .. } => Fjall::BATCH_ENTRIES_MAX,
+            Address::Mongo { .. } => usize::MAX,
+        }
+    }
+
     async fn get(&self, ns: &Namespace, ids: &[DocId]) -> Result<Vec<Option<Document>>, StoreError> {
         on_store!(self, store => store.get(ns, ids))
     }

@@ -217,6 +217,10 @@ impl<S: Log> Log for Faulty<S> {
 }
 
 impl<S: SyncTarget> Documents for Faulty<S> {
+    fn batch_entries_max(&self) -> usize {
+        self.inner.batch_entries_max()
+    }
+
     async fn get(&self, ns: &Namespace, ids: &[DocId]) -> Result<Vec<Option<Document>>, StoreError> {
         self.call(Call::Get, self.inner.get(ns, ids)).await
     }

@@ -15,9 +15,9 @@ use oplogsync_core::{
 };
 
 use super::history::{items, log};
-use crate::engine::{BACKLOG_DOCUMENT_BYTES, Options, Store};
+use crate::engine::{BACKLOGS, Options, Store};
 
-/// Set for the child: the bytes of a document, and the folder of its store.
+/// Set for the child: the bytes of a document, how many of them, and the folder of its store.
 const CHILD: &str = "OPLOGSYNC_BACKLOG_CHILD";
 const MIB: &str = "OPLOGSYNC_BACKLOG_MIB";
 const MIB_DEFAULT: usize = 512;
@@ -25,12 +25,10 @@ const MIB_DEFAULT: usize = 512;
 const PEAK_MIB_MAX: usize = 256;
 
 /// Replicates the backlog, or finds it there.
-async fn work(document_bytes: usize, folder: &Path) {
-    let mib = env::var(MIB).map_or(MIB_DEFAULT, |text| text.parse().unwrap());
-    let count = (mib * 1024 * 1024 / document_bytes) as u64;
+async fn work(document_bytes: usize, count: u64, folder: &Path) {
     let store = Store::open(folder, "a", Options::default()).unwrap();
     if store.checkpoint().await.unwrap().is_none() {
-        let backlog = Backlog::new(log(), count, |index| insert(index, count, document_bytes));
+        let backlog = Backlog::new(log(), count, |index| insert(index, document_bytes));
         let feed = OplogFeed::new(ReadOnly(backlog), "source");
         let mut replicator = Replicator::new("a", feed, store.clone(), SystemHost, ReplicatorOptions::default());
         while replicator.step().await.unwrap().progress.behind > 0 {}
@@ -40,18 +38,19 @@ async fn work(document_bytes: usize, folder: &Path) {
     peak::tell();
 }
 
-/// Spread over the whole collection, so that tables overlap and are merged.
-fn insert(index: u64, count: u64, bytes: usize) -> Operation {
-    const LANES: u64 = 512;
-    let id = i64::try_from(index % LANES * count + index / LANES).unwrap();
+/// In no order, so that each is about somewhere else.
+fn insert(index: u64, bytes: usize) -> Operation {
+    let id = index.wrapping_mul(0x9e37_79b9_7f4a_7c15).cast_signed();
     Operation::Insert { ns: items(), document: valid(rawdoc! { "_id": id, "filler": "x".repeat(bytes) }) }
 }
 
-fn peaks_of(test: &str, document_bytes: usize) {
+fn peaks_of(test: &str, document_bytes: usize, divisor: usize) {
+    let mib = env::var(MIB).map_or(MIB_DEFAULT, |text| text.parse().unwrap()) / divisor;
+    let count = mib * 1024 * 1024 / document_bytes;
     let folder = tempfile::tempdir().unwrap();
     for _ in ["replicate", "open again"] {
-        let peak = peak::of_test(test, CHILD, format!("{document_bytes} {}", folder.path().display()));
-        eprintln!("documents of {document_bytes} bytes: {peak} MiB");
+        let peak = peak::of_test(test, CHILD, format!("{document_bytes} {count} {}", folder.path().display()));
+        eprintln!("{mib} MiB in documents of {document_bytes} bytes: {peak} MiB");
         assert!(peak < PEAK_MIB_MAX, "{peak} MiB of memory with documents of {document_bytes} bytes");
     }
 }
@@ -59,10 +58,12 @@ fn peaks_of(test: &str, document_bytes: usize) {
 #[tokio::test]
 async fn a_backlog_is_replicated_in_little_memory() {
     if let Ok(child) = env::var(CHILD) {
-        let (document_bytes, folder) = child.split_once(' ').unwrap();
-        return Box::pin(work(document_bytes.parse().unwrap(), Path::new(folder))).await;
+        let mut parts = child.splitn(3, ' ');
+        let mut next = || parts.next().unwrap();
+        let (document_bytes, count) = (next().parse().unwrap(), next().parse().unwrap());
+        return Box::pin(work(document_bytes, count, Path::new(next()))).await;
     }
-    for document_bytes in BACKLOG_DOCUMENT_BYTES {
-        peaks_of("suite::memory::a_backlog_is_replicated_in_little_memory", *document_bytes);
+    for (document_bytes, divisor) in BACKLOGS {
+        peaks_of("suite::memory::a_backlog_is_replicated_in_little_memory", *document_bytes, *divisor);
     }
 }
