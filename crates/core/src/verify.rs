@@ -31,6 +31,8 @@ pub enum VerifyMode {
 /// How to compare.
 #[derive(Debug, Clone)]
 pub struct VerifyOptions {
+    /// What the source is called when it has something that no target can hold.
+    pub source: String,
     /// Which documents to compare.
     pub mode: VerifyMode,
     /// What is replicated, and under which names. Everything at the target that this does not put there is
@@ -53,6 +55,7 @@ impl Default for VerifyOptions {
     /// namespaces at once.
     fn default() -> Self {
         Self {
+            source: "source".to_owned(),
             mode: VerifyMode::Full,
             filter: Filter::everything(),
             differences_max: 1000,

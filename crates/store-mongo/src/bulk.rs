@@ -23,15 +23,18 @@ use crate::{
 
 /// Commands that are under way at once.
 pub(crate) const LANES: usize = 4;
-/// Changes in one command where little is known of how many there are.
+/// Changes in one command of a batch that did not end the first time: it has perhaps met a slow server.
 pub(crate) const JOB_CHANGES: usize = 500;
-/// The most of them where several commands are under way: so many take tens of milliseconds, beside which a
-/// round trip and a sync are little.
-pub(crate) const JOB_CHANGES_MAX: usize = 2500;
+/// The most of them otherwise: so many take tens of milliseconds, beside which a round trip and a sync are little.
+pub(crate) const JOB_CHANGES_MAX: usize = 5000;
+/// Fewer are not parted.
+const JOB_CHANGES_MIN: usize = 1000;
+/// The commands of a batch. Of two, one is worked on while the other is on its way; more are slower.
+const JOBS: usize = 2;
 
-/// How many of so many changes to put into one command, so that they keep the lanes busy.
+/// How many of so many changes to put into one command.
 pub(crate) fn job_size(changes: usize) -> usize {
-    (changes / LANES).clamp(JOB_CHANGES, JOB_CHANGES_MAX)
+    changes.div_ceil(JOBS).clamp(JOB_CHANGES_MIN, JOB_CHANGES_MAX)
 }
 
 /// What a job does with its documents.

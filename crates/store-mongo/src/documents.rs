@@ -3,7 +3,7 @@
 pub(crate) mod catalog;
 mod read;
 
-pub(crate) use self::read::{Scanned, checked};
+pub(crate) use self::read::{Scanned, Span, checked};
 use oplogsync_core::{
     batch::Batch,
     catalog::Collection,

@@ -194,7 +194,9 @@ async fn a_copy_that_was_cut_off_leaves_no_note_and_is_made_again() {
                     break;
                 }
             }
-            assert!((5..30).contains(&cuts), "{kind}, fresh: {is_fresh}: it was cut {cuts} times");
+            // Where nothing can be there yet one command holds the piece, and one the note.
+            let least = if is_fresh { 2 } else { 5 };
+            assert!((least..30).contains(&cuts), "{kind}, fresh: {is_fresh}: it was cut {cuts} times");
         }
     }
 }

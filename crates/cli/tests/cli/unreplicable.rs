@@ -28,11 +28,16 @@ async fn what_cannot_be_replicated_is_named_with_the_line_that_leaves_it_out() {
     let run =
         run.says(&[&format!("cannot be replicated: leave it out by `[filter] exclude = [\"{}.", database.name())]);
     assert!(!run.stderr.contains("format is not known"), "{}", run.stderr);
+    for mode in ["count", "digest", "full"] {
+        let verify = folder.run(&["verify", "--mode", mode]).expect_code(3);
+        verify.says(&["db1: cannot be followed", &format!("[filter] exclude = [{}]", named("measured"))]);
+    }
     let tail = folder.run(&["oplog", "tail"]).expect_code(3);
     tail.says(&["db1 is followed by its change stream, and holds no oplog of ours"]);
 
     folder.write("oplogsync.toml", &format!("{config}{}\n", exclude.replace("[filter] ", "[filter]\n")));
     let run = folder.run(&["run", "--once"]).expect_code(0);
+    folder.run(&["verify"]).expect_code(0).shows(&["✓ db2"]);
     folder.run(&["check"]).expect_code(0).shows(&["✓   collections  1 collection"]);
     assert!(run.stderr.contains("progress") && !run.stderr.contains("headroom="), "{}", run.stderr);
 }

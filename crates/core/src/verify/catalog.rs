@@ -60,7 +60,8 @@ impl<S: Documents, T: Documents> Comparison<'_, S, T> {
         )?;
         let mut listed = collections.iter().map(|collection| &collection.ns).chain(&filled);
         if let Some(ns) = listed.find(|ns| filter.is_unnameable(ns)) {
-            let refused = StoreError::new("source", "be compared", Fault::Unreplicable { name: ns.to_string() });
+            let refused =
+                StoreError::new(&self.options.source, "be compared", Fault::Unreplicable { name: ns.to_string() });
             return Err(refused.because(Unnameable));
         }
         let named = |collection: Collection| filter.map(&collection.ns).map(|ns| as_held(ns, &collection));

@@ -14,7 +14,6 @@ use crate::{
 
 impl MongoStore {
     pub(super) async fn write_changes(&self, begun: &Begun<'_>, changes: &[Arc<Change>]) -> Result<Outcome, Failure> {
-        // A batch that did not end the first time has perhaps met a slow server.
         let size = if begun.pass == Pass::First { job_size(changes.len()) } else { JOB_CHANGES };
         let mut outcome = self.run_jobs(&begun.hold, self.jobs(plan(changes, begun.pass), size)?).await?;
         if begun.pass == Pass::First {

@@ -9,9 +9,9 @@ use oplogsync_core::{
 };
 
 use crate::{
-    bulk::{Action, JOB_CHANGES, LANES, has_empty_timestamp, job_size},
+    bulk::{Action, JOB_CHANGES, LANES, has_empty_timestamp},
     command::{Verb, WriteError},
-    documents::checked,
+    documents::{Span, checked},
     error::Failure,
     hold::Hold,
     query::{Flow, find_with},
@@ -45,12 +45,12 @@ impl MongoStore {
         written.await.map_err(Failure::after_a_write)
     }
 
-    /// Inserts documents as they are, several commands at once.
+    /// Inserts documents as they are, in as few commands as hold them: other pieces are on their way meanwhile.
     async fn insert_all(&self, hold: &Hold<'_>, place: &Place, documents: &[&Document]) -> Result<Inserted, Failure> {
         let mut commands = Vec::new();
         let mut rest = documents;
         while !rest.is_empty() {
-            let sizes = rest.iter().take(job_size(documents.len())).map(|document| document.as_bytes().len());
+            let sizes = rest.iter().map(|document| document.as_bytes().len());
             let (these, others) = rest.split_at(self.fitting(sizes));
             commands.push(self.insert_some(hold, place, these));
             rest = others;
@@ -205,14 +205,9 @@ impl MongoStore {
         piece: &Piece,
         ours: &HashSet<DocId>,
     ) -> Result<Vec<DocId>, Failure> {
-        let mut bounds = RawArrayBuf::new();
-        if let Some(after) = &piece.after {
-            bounds.push(rawdoc! { "$gt": ["$_id", { "$literal": after.value() }] });
-        }
-        if let Some(until) = &piece.until {
-            bounds.push(rawdoc! { "$lte": ["$_id", { "$literal": until.value() }] });
-        }
-        let mut command = find_with(place, rawdoc! { "$expr": { "$and": bounds } }, &rawdoc! { "level": "local" });
+        let span = Span { after: piece.after.as_ref(), until: piece.until.as_ref() };
+        let filter = rawdoc! { "$expr": { "$and": span.conditions() } };
+        let mut command = find_with(place, filter, &rawdoc! { "level": "local" });
         command.append(cstr!("projection"), rawdoc! { "_id": 1 });
         command.append(cstr!("collation"), rawdoc! { "locale": "simple" });
         let mut strays = Vec::new();

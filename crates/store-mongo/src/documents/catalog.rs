@@ -5,6 +5,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use oplogsync_core::{
     catalog::{CatalogError, Collection, CollectionOptions, Index},
     documents::Size,
+    filter::Filter,
     namespace::{DatabaseName, Namespace, NamespaceError},
     store_error::{Fault, StoreError},
 };
@@ -65,6 +66,17 @@ impl MongoStore {
     /// When the server cannot be read.
     pub async fn catalog(&self) -> Result<Catalog, StoreError> {
         self.read_catalog().await.map_err(|failure| self.store_error("list the collections", failure))
+    }
+
+    /// Refuses a node with something that `filter` lets pass and no target can hold.
+    ///
+    /// # Errors
+    /// [`Fault::Unreplicable`] with the first of those by its name; and when the server cannot be read.
+    pub async fn must_be_replicable(&self, filter: &Filter) -> Result<(), StoreError> {
+        let others = self.catalog().await?.others;
+        let Some(other) = others.into_iter().find(|other| filter.includes(&other.name)) else { return Ok(()) };
+        let failure = Failure::new(Fault::Unreplicable { name: other.name }).because(other.why);
+        Err(self.store_error("be followed", failure))
     }
 
     async fn read_catalog(&self) -> Result<Catalog, Failure> {

@@ -22,11 +22,43 @@ use crate::{
 const IDS_MAX: usize = 1000;
 const IDS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// The documents of a collection behind an id and up to another one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Span<'a> {
+    pub(crate) after: Option<&'a DocId>,
+    pub(crate) until: Option<&'a DocId>,
+}
+
+impl Span<'_> {
+    fn is_empty(&self) -> bool {
+        // Nothing comes after that one, and a server takes it for an empty range and an error.
+        let is_highest = |id: &DocId| matches!(id.value(), RawBsonRef::MaxKey);
+        self.after.is_some_and(|after| is_highest(after) || self.until.is_some_and(|until| after >= until))
+    }
+
+    /// The same as a condition that compares ids of any types, unlike `$gt` and `$lte` in a filter.
+    pub(crate) fn conditions(&self) -> RawArrayBuf {
+        let mut conditions = RawArrayBuf::new();
+        if let Some(after) = self.after {
+            conditions.push(rawdoc! { "$gt": ["$_id", { "$literal": after.value() }] });
+        }
+        if let Some(until) = self.until {
+            conditions.push(rawdoc! { "$lte": ["$_id", { "$literal": until.value() }] });
+        }
+        conditions
+    }
+
+    /// Whether something can be behind `after` and before `until`.
+    fn has_inside(&self) -> bool {
+        !self.until.is_some_and(|until| matches!(until.value(), RawBsonRef::MinKey))
+    }
+}
+
 /// Documents in the order of their ids.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Scanned {
     pub(crate) documents: Vec<Document>,
-    /// Whether there are no more behind them.
+    /// Whether there are no more behind them in their span.
     pub(crate) is_end: bool,
 }
 
@@ -130,24 +162,29 @@ impl MongoStore {
         limits: Limits,
     ) -> Result<Vec<Document>, Failure> {
         let place = self.place(ns)?;
-        Ok(self.scan_at(&place, after, limits, &self.read_concern(), &self.reading()).await?.documents)
+        let span = Span { after, until: None };
+        Ok(self.scan_at(&place, span, limits, &self.read_concern(), &self.reading()).await?.documents)
     }
 
-    /// The documents behind `after` in the order of their ids, as a read concern shows them.
+    /// The first documents of a span in the order of their ids, as a read concern shows them.
     pub(crate) async fn scan_at(
         &self,
         place: &Place,
-        after: Option<&DocId>,
+        span: Span<'_>,
         limits: Limits,
         concern: &RawDocument,
         reading: &Reading,
     ) -> Result<Scanned, Failure> {
-        let scanned = self.scan_index(place, after, limits, concern, reading).await?;
+        if span.is_empty() {
+            return Ok(Scanned { is_end: true, ..Scanned::default() });
+        }
+        let scanned = self.scan_index(place, span, limits, concern, reading).await?;
         // An index with a collation has texts, and only those, in another order.
-        let is_any_text =
-            after.is_some_and(is_text) || scanned.documents.iter().any(|document| is_text(&document.id()));
+        let is_any_text = span.after.is_some_and(is_text)
+            || span.until.is_some_and(is_text)
+            || scanned.documents.iter().any(|document| is_text(&document.id()));
         if is_any_text && self.is_collated(place).await? {
-            return self.scan_sorted(place, after, limits, concern, reading).await;
+            return self.scan_sorted(place, span, limits, concern, reading).await;
         }
         Ok(scanned)
     }
@@ -156,15 +193,13 @@ impl MongoStore {
     async fn scan_index(
         &self,
         place: &Place,
-        after: Option<&DocId>,
+        span: Span<'_>,
         limits: Limits,
         concern: &RawDocument,
         reading: &Reading,
     ) -> Result<Scanned, Failure> {
-        // Nothing comes after it, and a server takes it for an empty range and an error.
-        if after.is_some_and(|after| matches!(after.value(), RawBsonRef::MaxKey)) {
-            return Ok(Scanned { documents: Vec::new(), is_end: true });
-        }
+        let Span { after, until } = span;
+        let (mut documents, mut bytes, mut full) = (Vec::new(), 0, false);
         let mut command = find_with(place, rawdoc! {}, concern);
         command.append(cstr!("hint"), rawdoc! { "_id": 1 });
         command.append(cstr!("sort"), rawdoc! { "_id": 1 });
@@ -172,16 +207,18 @@ impl MongoStore {
             // A filter `$gt` would compare within the type of `after` only; a bound of the index does not.
             command.append(cstr!("min"), after.to_raw_document());
         }
+        if let Some(until) = until {
+            command.append(cstr!("max"), until.to_raw_document());
+        }
         // One more tells whether there are more, and the bound itself comes along if it is still there.
         let others = 1 + i64::from(after.is_some());
         let count = i64::try_from(limits.entries_max.max(1)).unwrap_or(i64::MAX).saturating_add(others);
         command.append(cstr!("limit"), count);
         command.append(cstr!("batchSize"), count);
         command.append(cstr!("maxTimeMS"), self.max_time_ms());
-        let (mut documents, mut bytes, mut full) = (Vec::new(), 0, false);
-        self.query_as(reading, &place.database, command, None, |raw| {
+        let take = |raw: &RawDocument| {
             let document = checked(raw, place)?;
-            // The bound is inclusive.
+            // The lower bound is inclusive.
             if documents.is_empty() && after.is_some_and(|after| document.id() == *after) {
                 return Ok(Flow::More);
             }
@@ -192,10 +229,18 @@ impl MongoStore {
             }
             documents.push(document);
             Ok(Flow::More)
-        })
-        .await?;
-        if after.is_some() && !full {
-            full = !self.scan_the_last(place, limits, concern, reading, &mut documents).await?;
+        };
+        if span.has_inside() {
+            self.query_as(reading, &place.database, command, None, take).await?;
+        }
+        // The upper bound is exclusive; and without one a scan with a lower one ends before `MaxKey`.
+        let last = match (after, until) {
+            (_, Some(until)) => Some(until.clone()),
+            (Some(_), None) => DocId::new(RawBson::MaxKey).ok(),
+            (None, None) => None,
+        };
+        if let Some(last) = last.filter(|_| !full) {
+            full = !self.scan_the_last(place, &last, limits, concern, reading, &mut documents).await?;
         }
         Ok(Scanned { documents, is_end: !full })
     }
@@ -204,17 +249,12 @@ impl MongoStore {
     async fn scan_sorted(
         &self,
         place: &Place,
-        after: Option<&DocId>,
+        span: Span<'_>,
         limits: Limits,
         concern: &RawDocument,
         reading: &Reading,
     ) -> Result<Scanned, Failure> {
-        let filter = match after {
-            // Unlike `$gt` it compares ids of any types.
-            Some(after) => rawdoc! { "$expr": { "$gt": ["$_id", { "$literal": after.value() }] } },
-            None => rawdoc! {},
-        };
-        let mut command = find_with(place, filter, concern);
+        let mut command = find_with(place, rawdoc! { "$expr": { "$and": span.conditions() } }, concern);
         let count = i64::try_from(limits.entries_max.max(1)).unwrap_or(i64::MAX).saturating_add(1);
         command.append(cstr!("collation"), rawdoc! { "locale": "simple" });
         command.append(cstr!("sort"), rawdoc! { "_id": 1 });
@@ -237,17 +277,17 @@ impl MongoStore {
         Ok(Scanned { documents, is_end })
     }
 
-    /// Adds the document whose id is `MaxKey`: without an upper bound a scan with a lower one
-    /// ends before it. Whether nothing is left then.
+    /// Adds the document with the id at which a span ends. Whether nothing is left then.
     async fn scan_the_last(
         &self,
         place: &Place,
+        last: &DocId,
         limits: Limits,
         concern: &RawDocument,
         reading: &Reading,
         documents: &mut Vec<Document>,
     ) -> Result<bool, Failure> {
-        let mut command = find_with(place, rawdoc! { "_id": { "$eq": RawBson::MaxKey } }, concern);
+        let mut command = find_with(place, by_id(last), concern);
         command.append(cstr!("maxTimeMS"), self.max_time_ms());
         let mut last = None;
         self.query_as(reading, &place.database, command, None, |raw| {

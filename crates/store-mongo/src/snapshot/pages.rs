@@ -12,7 +12,7 @@ use oplogsync_core::{
 use super::SnapshotSource;
 use crate::{
     change_stream::{is_past, snapshot_at},
-    documents::Scanned,
+    documents::{Scanned, Span},
     error::Failure,
     scope::Place,
 };
@@ -66,11 +66,9 @@ impl SnapshotSource {
     }
 
     async fn page_at(&self, place: &Place, part: Part<'_>, at: OpTime, limits: Limits) -> Result<Read, Failure> {
-        let Scanned { mut documents, is_end } =
-            self.store.scan_at(place, part.after, limits, &snapshot_at(at), &self.reading()).await?;
-        let within = documents.partition_point(|document| part.until.is_none_or(|until| document.id() <= *until));
-        let is_end = is_end || within < documents.len();
-        documents.truncate(within);
+        let span = Span { after: part.after, until: part.until };
+        let Scanned { documents, is_end } =
+            self.store.scan_at(place, span, limits, &snapshot_at(at), &self.reading()).await?;
         Ok(Read { documents, at: Moment::of_optime(at), is_end })
     }
 

@@ -42,6 +42,7 @@ impl Found {
         replica: &Node,
     ) -> Result<Self, StoreError> {
         let options = VerifyOptions {
+            source: primary.name().to_owned(),
             filter: config.filter.clone(),
             differences_max: most(args),
             rechecks: RECHECKS,
