@@ -18,7 +18,7 @@ pub(crate) use self::heed::Lmdb;
 pub(crate) use self::rocksdb::RocksDb;
 pub(crate) use self::{
     fjall::{Fjall, FjallSynced},
-    sled::{Sled, SledSorted, SledSortedFlushed},
+    sled::{Sled, SledSorted, SledSortedFlushed, SledSortedFreed},
 };
 use crate::{context::temporary_folder, rounds::Sample};
 
