@@ -9,7 +9,6 @@ mod sync_target;
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use oplogsync_core::{
-    filter::Filter,
     log::Log,
     store_error::{Fault, StoreError},
 };
@@ -114,19 +113,6 @@ impl Node {
             Exit::Config,
             format!("{name} is the same database as {primary}, under another address: {fix}"),
         ))
-    }
-
-    /// Refuses a primary with something that the filter lets pass and no replica can hold.
-    ///
-    /// # Errors
-    /// Also when it does not answer.
-    pub(crate) async fn must_be_replicable(&self, filter: &Filter) -> Result<(), StoreError> {
-        match self.store().await? {
-            // Nothing else can be in these.
-            Store::Sled(_) | Store::Fjall(_) => Ok(()),
-            #[cfg(feature = "mongo")]
-            Store::Mongo(store) => store.must_be_replicable(filter).await,
-        }
     }
 
     async fn is_same_as(&self, primary: &Self) -> Result<bool, StoreError> {

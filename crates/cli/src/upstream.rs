@@ -103,6 +103,19 @@ impl Upstream {
         Ok(Self::Managed(primary.clone()))
     }
 
+    /// Refuses a server that is followed by its change stream with something that the filter lets pass and no replica
+    /// can hold. What others have put beside a managed oplog is none of its matter.
+    ///
+    /// # Errors
+    /// Also when the server does not answer.
+    pub(crate) async fn must_be_replicable(&self, config: &Config) -> Result<(), StoreError> {
+        match self {
+            Self::Managed(_) => Ok(()),
+            #[cfg(feature = "mongo")]
+            Self::Stream { node, .. } => node.mongo().await?.must_be_replicable(&config.filter).await,
+        }
+    }
+
     /// Refuses a change stream of a server that has none.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use crate::{
     initial_sync::{
         self, Ended, InitialSync, Phase, SyncError, SyncEvent, SyncObserver, SyncOptions, SyncSource, SyncTarget,
     },
+    lease::LeaseName,
     namespace::Namespace,
     position::Position,
     replicator::{Observer, ReplicateError, Replicator, ReplicatorOptions, error_chain},
@@ -81,7 +82,7 @@ where
 
     /// Follows until `shutdown` completes. What passes is tried again. A batch in hand is finished; a
     /// copy is cut off, and goes on at the next run. From one stage to the next the target's lease is handed on,
-    /// so that no other process works on the target in between.
+    /// so that no other process works on the target in between; before a wait it is given back.
     ///
     /// # Errors
     /// The failure that stopped the target.
@@ -103,8 +104,11 @@ where
             };
             // A source that is behind its own log has to come further before a copy helps.
             times = if again_at.replace(at) == Some(at) { u32::saturating_add(times, 1) } else { 0 };
-            if times > 0 && self.wait(backoff(times, self.host.random()), &mut shutdown).await == Ended::Stopped {
-                return Ok(());
+            if times > 0 {
+                self.give_back(owner).await;
+                if self.wait(backoff(times, self.host.random()), &mut shutdown).await == Ended::Stopped {
+                    return Ok(());
+                }
             }
             observer.observe_sync(SyncEvent::Again { names: &names, at });
             if self.ask_again(&names, &mut owner, &mut shutdown, observer).await? == Ended::Stopped {
@@ -137,11 +141,21 @@ where
             match self.copy_if_needed(owner, shutdown, observer).await {
                 Ok(ended) => return Ok(ended),
                 Err(error) => {
+                    self.give_back(*owner).await;
                     if self.retry(error, &mut attempt, shutdown, observer).await? == Ended::Stopped {
                         return Ok(Ended::Stopped);
                     }
                 }
             }
+        }
+    }
+
+    /// Gives the target's lease back, if this is who holds it. One that cannot be given back lapses.
+    async fn give_back(&self, owner: OwnerId) {
+        if let Ok(Some(lease)) = self.target.lease(LeaseName::Documents).await
+            && lease.owner == owner
+        {
+            let _lapses = self.target.swap_lease(LeaseName::Documents, Some(&lease), None).await;
         }
     }
 
@@ -153,14 +167,17 @@ where
     ) -> Result<Ended, SyncError> {
         let is_needed = tokio::select! {
             biased;
-            () = &mut *shutdown => return Ok(Ended::Stopped),
+            () = &mut *shutdown => {
+                self.give_back(*owner).await;
+                return Ok(Ended::Stopped);
+            }
             is_needed = self.has_to_be_copied() => is_needed?,
         };
         if !is_needed {
             return Ok(Ended::Done);
         }
         let ended = self.initial_sync().handing_on(*owner).run_until(shutdown, observer).await;
-        // What a failed try has sent and may still be done is refused from its owner.
+        // What a failed try has sent and may still be done comes from another owner.
         if ended.is_err() {
             *owner = self.new_owner();
         }

@@ -134,7 +134,7 @@ where
                 _ => false,
             };
             if result.as_ref().is_err_and(is_over) {
-                // Nothing was applied, and the lease is to be given back before others want it.
+                // Nothing was applied, and the lease is to be given back, or handed on, before others want it.
                 self.seat = Some(Seat { fetched: None, ..seat });
             } else if let Err(error) = &result {
                 self.pace.restart();

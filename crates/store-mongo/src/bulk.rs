@@ -23,13 +23,13 @@ use crate::{
 
 /// Commands that are under way at once.
 pub(crate) const LANES: usize = 4;
-/// Changes in one command of a batch that did not end the first time: it has perhaps met a slow server.
+/// Changes in one command of what did not end the first time: it has perhaps met a slow server.
 pub(crate) const JOB_CHANGES: usize = 500;
-/// The most of them otherwise: so many take tens of milliseconds, beside which a round trip and a sync are little.
+/// The most changes of a batch in one command otherwise: so many take tens of milliseconds, beside which a round trip and a sync are little.
 pub(crate) const JOB_CHANGES_MAX: usize = 5000;
 /// Fewer are not parted.
 const JOB_CHANGES_MIN: usize = 1000;
-/// The commands of a batch. Of two, one is worked on while the other is on its way; more are slower.
+/// The commands for the changes of a batch that are of one kind. Of two, one is worked on while the other is on its way; more are slower.
 const JOBS: usize = 2;
 
 /// How many of so many changes to put into one command.

@@ -146,9 +146,9 @@ fn access(db: &sled::Db, key: &[u8], bytes: usize) -> Result<(), Failure> {
     (0..(bytes / BYTES_PER_ACCESS).min(ACCESSES_MAX)).try_for_each(|_| db.get(key).map(drop)).map_err(failure)
 }
 
-/// Frees what the engine has put aside while it took so many records: each replaces a page, and the old one is freed when
-/// nobody can see it any more. The engine frees 512 pages for every 128 of its operations, and a batch is one operation: left
-/// to itself it holds gigabytes.
+/// Frees what the engine has put aside while it took so many records: each replaces a page, and the old one is freed
+/// when nobody can see it any more. The engine frees 512 pages for every 128 of its operations, and a batch is one
+/// operation: left to itself it holds gigabytes.
 fn free_garbage(records: usize) {
     for _ in 0..GARBAGE_ROUNDS_MIN + records / RECORDS_PER_GARBAGE_ROUND {
         sled::pin().flush();

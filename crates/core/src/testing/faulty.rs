@@ -46,12 +46,19 @@ pub struct Faulty<S> {
     node: Arc<str>,
     plan: Arc<Mutex<Plan>>,
     tally: Arc<Mutex<Tally>>,
+    batch_entries_max: usize,
 }
 
 impl<S> Faulty<S> {
     /// Wraps a store; the faults name `node`.
     pub fn new(inner: S, node: &str) -> Self {
-        Self { inner, node: node.into(), plan: Arc::default(), tally: Arc::default() }
+        Self { inner, node: node.into(), plan: Arc::default(), tally: Arc::default(), batch_entries_max: usize::MAX }
+    }
+
+    /// The same, which should not be given more entries at once.
+    #[must_use]
+    pub fn taking(self, batch_entries_max: usize) -> Self {
+        Self { batch_entries_max, ..self }
     }
 
     /// The store inside, to look at it without faults.
@@ -218,7 +225,7 @@ impl<S: Log> Log for Faulty<S> {
 
 impl<S: SyncTarget> Documents for Faulty<S> {
     fn batch_entries_max(&self) -> usize {
-        self.inner.batch_entries_max()
+        self.inner.batch_entries_max().min(self.batch_entries_max)
     }
 
     async fn get(&self, ns: &Namespace, ids: &[DocId]) -> Result<Vec<Option<Document>>, StoreError> {

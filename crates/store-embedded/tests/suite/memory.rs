@@ -44,8 +44,8 @@ fn insert(index: u64, bytes: usize) -> Operation {
     Operation::Insert { ns: items(), document: valid(rawdoc! { "_id": id, "filler": "x".repeat(bytes) }) }
 }
 
-fn peaks_of(test: &str, document_bytes: usize, divisor: usize) {
-    let mib = env::var(MIB).map_or(MIB_DEFAULT, |text| text.parse().unwrap()) / divisor;
+fn peaks_of(test: &str, document_bytes: usize, mib_max: usize) {
+    let mib = env::var(MIB).map_or(MIB_DEFAULT, |text| text.parse().unwrap()).min(mib_max);
     let count = mib * 1024 * 1024 / document_bytes;
     let folder = tempfile::tempdir().unwrap();
     for _ in ["replicate", "open again"] {
@@ -63,7 +63,7 @@ async fn a_backlog_is_replicated_in_little_memory() {
         let (document_bytes, count) = (next().parse().unwrap(), next().parse().unwrap());
         return Box::pin(work(document_bytes, count, Path::new(next()))).await;
     }
-    for (document_bytes, divisor) in BACKLOGS {
-        peaks_of("suite::memory::a_backlog_is_replicated_in_little_memory", *document_bytes, *divisor);
+    for (document_bytes, mib_max) in BACKLOGS {
+        peaks_of("suite::memory::a_backlog_is_replicated_in_little_memory", *document_bytes, *mib_max);
     }
 }

@@ -17,8 +17,8 @@ pub(crate) const FILES: &[&str] = &["journal", "table", "manifest", "version", "
 pub(crate) const TAKES_SPACE_AHEAD: bool = true;
 /// The longest `_id` that it takes: a key has a length of two bytes, and nine stand before the `_id`.
 pub(crate) const ID_BYTES_MAX: Option<usize> = Some(u16::MAX as usize - 9);
-/// How large the documents of a backlog are that is replicated in little memory, and by what its size is divided.
-pub(crate) const BACKLOGS: &[(usize, usize)] = &[(200, 4), (4 * 1024, 1), (100 * 1024, 1)];
+/// How large the documents of a backlog are that is replicated in little memory, and how many MiB it has at most.
+pub(crate) const BACKLOGS: &[(usize, usize)] = &[(200, 256), (4 * 1024, usize::MAX), (100 * 1024, usize::MAX)];
 
 /// A table for every few batches, so that tables are written and merged all the time.
 const MEMTABLE_BYTES: u64 = 16 * 1024;

@@ -178,12 +178,15 @@ impl MongoStore {
         if span.is_empty() {
             return Ok(Scanned { is_end: true, ..Scanned::default() });
         }
+        // An index with a collation has texts, and only those, in another order. Between two of them there is nothing
+        // in that order, perhaps, which a server refuses.
+        let has_text_bound = span.after.is_some_and(is_text) || span.until.is_some_and(is_text);
+        if has_text_bound && self.is_collated(place).await? {
+            return self.scan_sorted(place, span, limits, concern, reading).await;
+        }
         let scanned = self.scan_index(place, span, limits, concern, reading).await?;
-        // An index with a collation has texts, and only those, in another order.
-        let is_any_text = span.after.is_some_and(is_text)
-            || span.until.is_some_and(is_text)
-            || scanned.documents.iter().any(|document| is_text(&document.id()));
-        if is_any_text && self.is_collated(place).await? {
+        let has_text = scanned.documents.iter().any(|document| is_text(&document.id()));
+        if has_text && !has_text_bound && self.is_collated(place).await? {
             return self.scan_sorted(place, span, limits, concern, reading).await;
         }
         Ok(scanned)
@@ -289,13 +292,13 @@ impl MongoStore {
     ) -> Result<bool, Failure> {
         let mut command = find_with(place, by_id(last), concern);
         command.append(cstr!("maxTimeMS"), self.max_time_ms());
-        let mut last = None;
+        let mut found = None;
         self.query_as(reading, &place.database, command, None, |raw| {
-            last = Some(checked(raw, place)?);
+            found = Some(checked(raw, place)?);
             Ok(Flow::Enough)
         })
         .await?;
-        let Some(last) = last else { return Ok(true) };
+        let Some(last) = found else { return Ok(true) };
         if documents.last().is_some_and(|document| document.id() == last.id()) {
             return Ok(true);
         }

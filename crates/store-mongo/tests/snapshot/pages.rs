@@ -176,6 +176,25 @@ async fn a_collection_with_a_collation_is_read_in_the_order_of_the_bytes() {
     assert_eq!(read.iter().map(Stored::id).collect::<Vec<_>>(), ids[3..=6]);
 }
 
+/// In the order of the bytes the capital letters come first, so that an index with a collation has nothing between some.
+#[tokio::test]
+async fn any_two_ids_bound_what_is_read_of_a_collection_with_a_collation() {
+    let Some((source, orders)) = of_shared().await else { return };
+    let (database, _) = orders.split_once('.').unwrap();
+    source.command(database, doc! { "create": "orders", "collation": { "locale": "en" } }).await;
+    let collection = source.client.database(database).collection::<Document>("orders");
+    let texts = ["A", "B", "Z", "a", "b", "z"];
+    collection.insert_many(texts.map(|text| doc! { "_id": text })).await.expect("they are inserted");
+    let ids = texts.map(|text| DocId::new(RawBson::from(text)).unwrap());
+    for (from, after) in ids.iter().enumerate() {
+        for (to, until) in ids.iter().enumerate() {
+            let read = read_all(&source, Some(after), Some(until), Limits { entries_max: 2, ..ALL }).await;
+            let expected = if from < to { &ids[from + 1..=to] } else { &[] };
+            assert_eq!(read.iter().map(Stored::id).collect::<Vec<_>>(), expected, "behind {after} up to {until}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_large_collection_is_split_into_parts_of_about_the_same_size_and_a_small_one_is_not() {
     let Some((source, orders)) = of_shared().await else { return };

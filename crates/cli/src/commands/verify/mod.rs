@@ -17,6 +17,7 @@ use crate::{
     failure::Failure,
     node::Node,
     out::Out,
+    upstream::Upstream,
 };
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
@@ -41,7 +42,8 @@ pub(crate) async fn run(args: &VerifyArgs, config: &Config, out: &mut Out) -> Re
     let primary = Node::new(&config.primary, ANSWER_WITHIN);
     let ends = primary.log_ends().await.map_err(|error| Failure::store(error, Role::Primary))?;
     // Left out, it would make a replica equal that lacks it.
-    primary.must_be_replicable(&config.filter).await.map_err(|error| Failure::store(error, Role::Primary))?;
+    let replicable = async { Upstream::choose(config, &primary).await?.must_be_replicable(config).await };
+    replicable.await.map_err(|error| Failure::store(error, Role::Primary))?;
     let head = ends.map_or_else(|| "no oplog".to_owned(), |ends| ends.head.position.to_string());
     let mut verified = Verified { args, primary: primary.name(), head, replicas: Vec::new() };
     for node in chosen {
