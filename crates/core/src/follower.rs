@@ -51,6 +51,12 @@ enum Stage {
     CopyAgain(Vec<Namespace>, Position),
 }
 
+/// As whom a follower takes its target's lease, and whether a stage has handed it on.
+struct Turn {
+    owner: OwnerId,
+    holds: bool,
+}
+
 impl<F, S, T, H> Follower<F, S, T, H>
 where
     F: Feed,
@@ -93,25 +99,26 @@ where
     ) -> Result<(), FollowError> {
         let mut shutdown = pin!(shutdown);
         let (mut again_at, mut times) = (None, 0);
-        let mut owner = self.new_owner();
+        let mut turn = self.turn();
         loop {
-            if self.copy(&mut owner, &mut shutdown, observer).await? == Ended::Stopped {
+            if self.copy(&mut turn, &mut shutdown, observer).await? == Ended::Stopped {
                 return Ok(());
             }
-            let (names, at) = match self.replicate(owner, &mut shutdown, observer).await? {
+            let (names, at) = match self.replicate(turn.owner, &mut shutdown, observer).await? {
                 Stage::Stopped => return Ok(()),
                 Stage::CopyAgain(names, at) => (names, at),
             };
+            turn.holds = true;
             // A source that is behind its own log has to come further before a copy helps.
             times = if again_at.replace(at) == Some(at) { u32::saturating_add(times, 1) } else { 0 };
             if times > 0 {
-                self.give_back(owner).await;
+                self.give_back(&mut turn).await;
                 if self.wait(backoff(times, self.host.random()), &mut shutdown).await == Ended::Stopped {
                     return Ok(());
                 }
             }
             observer.observe_sync(SyncEvent::Again { names: &names, at });
-            if self.ask_again(&names, &mut owner, &mut shutdown, observer).await? == Ended::Stopped {
+            if self.ask_again(&names, &mut turn, &mut shutdown, observer).await? == Ended::Stopped {
                 return Ok(());
             }
         }
@@ -125,23 +132,23 @@ where
         Ok(self.initial_sync().request().await?)
     }
 
-    fn new_owner(&self) -> OwnerId {
-        OwnerId::from_bytes(self.host.random())
+    fn turn(&self) -> Turn {
+        Turn { owner: OwnerId::from_bytes(self.host.random()), holds: false }
     }
 
     /// Copies what has to be copied.
     async fn copy(
         &self,
-        owner: &mut OwnerId,
+        turn: &mut Turn,
         shutdown: &mut (impl Future<Output = ()> + Send + Unpin),
         observer: &impl SyncObserver,
     ) -> Result<Ended, FollowError> {
         let mut attempt = 0;
         loop {
-            match self.copy_if_needed(owner, shutdown, observer).await {
+            match self.copy_if_needed(turn, shutdown, observer).await {
                 Ok(ended) => return Ok(ended),
                 Err(error) => {
-                    self.give_back(*owner).await;
+                    self.give_back(turn).await;
                     if self.retry(error, &mut attempt, shutdown, observer).await? == Ended::Stopped {
                         return Ok(Ended::Stopped);
                     }
@@ -150,10 +157,11 @@ where
         }
     }
 
-    /// Gives the target's lease back, if this is who holds it. One that cannot be given back lapses.
-    async fn give_back(&self, owner: OwnerId) {
-        if let Ok(Some(lease)) = self.target.lease(LeaseName::Documents).await
-            && lease.owner == owner
+    /// Gives a lease back that was handed on. One that cannot be given back lapses.
+    async fn give_back(&self, turn: &mut Turn) {
+        if std::mem::take(&mut turn.holds)
+            && let Ok(Some(lease)) = self.target.lease(LeaseName::Documents).await
+            && lease.owner == turn.owner
         {
             let _lapses = self.target.swap_lease(LeaseName::Documents, Some(&lease), None).await;
         }
@@ -161,14 +169,14 @@ where
 
     async fn copy_if_needed(
         &self,
-        owner: &mut OwnerId,
+        turn: &mut Turn,
         shutdown: &mut (impl Future<Output = ()> + Send + Unpin),
         observer: &impl SyncObserver,
     ) -> Result<Ended, SyncError> {
         let is_needed = tokio::select! {
             biased;
             () = &mut *shutdown => {
-                self.give_back(*owner).await;
+                self.give_back(turn).await;
                 return Ok(Ended::Stopped);
             }
             is_needed = self.has_to_be_copied() => is_needed?,
@@ -176,10 +184,10 @@ where
         if !is_needed {
             return Ok(Ended::Done);
         }
-        let ended = self.initial_sync().handing_on(*owner).run_until(shutdown, observer).await;
+        let ended = self.initial_sync().handing_on(turn.owner).run_until(shutdown, observer).await;
         // What a failed try has sent and may still be done comes from another owner.
         if ended.is_err() {
-            *owner = self.new_owner();
+            *turn = self.turn();
         }
         ended
     }
@@ -226,15 +234,18 @@ where
     async fn ask_again(
         &self,
         names: &[Namespace],
-        owner: &mut OwnerId,
+        turn: &mut Turn,
         shutdown: &mut (impl Future<Output = ()> + Send + Unpin),
         observer: &impl SyncObserver,
     ) -> Result<Ended, FollowError> {
         let mut attempt = 0;
         loop {
-            let sync = self.initial_sync().handing_on(*owner);
-            let Err(error) = sync.request_again(names).await else { return Ok(Ended::Done) };
-            *owner = self.new_owner();
+            let sync = self.initial_sync().handing_on(turn.owner);
+            let Err(error) = sync.request_again(names).await else {
+                turn.holds = true;
+                return Ok(Ended::Done);
+            };
+            *turn = self.turn();
             if self.retry(error, &mut attempt, shutdown, observer).await? == Ended::Stopped {
                 return Ok(Ended::Stopped);
             }
