@@ -203,8 +203,7 @@ impl Upstream {
         let options = CaptureOptions {
             holder: holder(),
             filter: config.filter.clone(),
-            limits: Limits { entries_max: config.sync.batch_size, ..Limits::default() }
-                .at_most(spool.batch_entries_max()),
+            limits: Limits { entries_max: config.sync.batch_size, ..Limits::default() }.at_most(spool.batch_max()),
             poll_interval: config.sync.poll_interval,
             ..CaptureOptions::default()
         };

@@ -44,10 +44,10 @@ impl Size {
 
 /// The documents of a node, and how far they have come.
 pub trait Documents: Send + Sync {
-    /// How many entries, or copied documents, it should be given at once at most: it may need memory for each that
-    /// their bytes do not tell. More are taken all the same.
-    fn batch_entries_max(&self) -> usize {
-        usize::MAX
+    /// How much it should be given at once at most, in entries or copied documents: it may need memory for each that
+    /// their bytes do not tell, or many times their bytes. More is taken all the same.
+    fn batch_max(&self) -> Limits {
+        Limits::NONE
     }
 
     /// The documents with these ids, in the same order; `None` for one that does not exist.

@@ -27,10 +27,13 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The same with at most so many entries.
+    /// No bounds.
+    pub const NONE: Self = Self { entries_max: usize::MAX, bytes_max: usize::MAX };
+
+    /// The narrower bounds of both.
     #[must_use]
-    pub fn at_most(self, entries: usize) -> Self {
-        Self { entries_max: self.entries_max.min(entries), ..self }
+    pub fn at_most(self, other: Self) -> Self {
+        Self { entries_max: self.entries_max.min(other.entries_max), bytes_max: self.bytes_max.min(other.bytes_max) }
     }
 }
 

@@ -202,7 +202,7 @@ where
     /// that no log records, or when its documents have drifted from its log.
     pub async fn open(store: S, host: H, options: PrimaryOptions) -> Result<Self, PrimaryError> {
         let owner = OwnerId::from_bytes(host.random());
-        let options = PrimaryOptions { limits: options.limits.at_most(store.batch_entries_max()), ..options };
+        let options = PrimaryOptions { limits: options.limits.at_most(store.batch_max()), ..options };
         let room = Semaphore::new(options.queue_max.clamp(1, Semaphore::MAX_PERMITS));
         let desk = Desk { store, host, options, owner, queue: std::sync::Mutex::default() };
         let committer = Committer::open(&desk).await?;

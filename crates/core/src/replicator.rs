@@ -88,7 +88,7 @@ where
     /// A replicator for the target named `name`. Nothing is read or written yet.
     pub fn new(name: impl Into<String>, feed: F, target: D, host: H, options: ReplicatorOptions) -> Self {
         let owner = OwnerId::from_bytes(host.random());
-        let (name, pace) = (name.into(), Pace::within(options.limits.at_most(target.batch_entries_max())));
+        let (name, pace) = (name.into(), Pace::within(options.limits.at_most(target.batch_max())));
         let (seat, untold, alone, images) = (None, None, None, BTreeMap::new());
         Self { name, feed, target, host, options, owner, seat, pace, untold, alone, images }
     }

@@ -159,8 +159,8 @@ fn scan<E: Engine>(
 }
 
 impl<E: Engine> Documents for EmbeddedStore<E> {
-    fn batch_entries_max(&self) -> usize {
-        E::BATCH_ENTRIES_MAX
+    fn batch_max(&self) -> Limits {
+        E::BATCH_MAX
     }
 
     async fn get(&self, ns: &Namespace, ids: &[DocId]) -> Result<Vec<Option<Document>>, StoreError> {

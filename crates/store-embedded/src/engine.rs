@@ -2,6 +2,8 @@
 
 use std::{error::Error, ffi::OsString, fmt, io, ops::Deref, path::Path};
 
+use oplogsync_core::limits::Limits;
+
 use crate::{changes::Changes, place::Range};
 
 type Cause = Box<dyn Error + Send + Sync>;
@@ -22,9 +24,9 @@ pub trait Engine: fmt::Debug + Send + Sync + Sized + 'static {
     const NAME: &'static str;
     /// The longest key that it takes. The keys of documents are the only ones that can be long.
     const KEY_BYTES_MAX: usize;
-    /// How many entries a batch should have at most, for what it takes to apply one: see
-    /// [`Documents::batch_entries_max`](oplogsync_core::documents::Documents::batch_entries_max).
-    const BATCH_ENTRIES_MAX: usize = usize::MAX;
+    /// How much a batch should have at most, for what it takes to apply one: see
+    /// [`Documents::batch_max`](oplogsync_core::documents::Documents::batch_max).
+    const BATCH_MAX: Limits = Limits::NONE;
 
     /// Bytes that were read.
     type Bytes: Deref<Target = [u8]>;

@@ -50,6 +50,8 @@ mod toy;
 mod tree;
 mod trouble;
 
+pub use oplogsync_core::limits::Limits;
+
 pub use changes::Changes;
 pub use durability::{Durability, Options};
 pub use engine::{Engine, Failure};

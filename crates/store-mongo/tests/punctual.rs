@@ -112,8 +112,8 @@ impl<S: Log> Log for Punctual<S> {
 }
 
 impl<S: Documents> Documents for Punctual<S> {
-    fn batch_entries_max(&self) -> usize {
-        self.inner.batch_entries_max()
+    fn batch_max(&self) -> Limits {
+        self.inner.batch_max()
     }
 
     async fn get(&self, ns: &Namespace, ids: &[DocId]) -> Result<Vec<Option<Document>>, StoreError> {

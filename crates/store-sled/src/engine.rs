@@ -8,12 +8,12 @@ use std::{
     path::Path,
 };
 
-use oplogsync_store_embedded::{Changes, Engine, Failure, Range};
+use oplogsync_store_embedded::{Changes, Engine, Failure, Limits, Range};
 
 use crate::blobs::Blobs;
 
 /// The engine's default of 1 GiB is too much for several nodes in one process.
-const CACHE_BYTES: u64 = 96 * 1024 * 1024;
+const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// The engine takes nothing out of its cache until pages of one shard, of 256, were accessed 64 times, however large
 /// they are, and a page has up to 16 records: of documents of some kilobytes it would hold a gigabyte. So each is accessed
 /// once more for so many of its bytes. A page of more than 128 KiB is a file of its own, and counts as nothing: that
@@ -21,9 +21,9 @@ const CACHE_BYTES: u64 = 96 * 1024 * 1024;
 const BYTES_PER_ACCESS: usize = 512;
 /// So many accesses of one page are looked at in any case.
 const ACCESSES_MAX: usize = 64;
-/// Of a batch sled keeps every page as it was before each of its records, until it has taken all. Larger ones are no
-/// faster.
-const BATCH_ENTRIES_MAX: usize = 1000;
+/// Of a batch sled keeps every page as it was before each of its records, until it has taken all: sixteen records or so
+/// for each. Larger ones are no faster.
+const BATCH_MAX: Limits = Limits { entries_max: 1000, bytes_max: 1024 * 1024 };
 /// Garbage is freed some 512 pieces a round, from the second round behind the one that has made it.
 const GARBAGE_ROUNDS_MIN: usize = 3;
 const RECORDS_PER_GARBAGE_ROUND: usize = 100;
@@ -57,7 +57,7 @@ impl Deref for Bytes {
 impl Engine for Sled {
     const NAME: &'static str = "sled";
     const KEY_BYTES_MAX: usize = usize::MAX;
-    const BATCH_ENTRIES_MAX: usize = BATCH_ENTRIES_MAX;
+    const BATCH_MAX: Limits = BATCH_MAX;
 
     type Bytes = Bytes;
 

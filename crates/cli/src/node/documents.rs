@@ -21,12 +21,12 @@ use super::{Node, Store, on_store};
 use crate::config::{Address, Engine};
 
 impl Documents for Node {
-    fn batch_entries_max(&self) -> usize {
+    fn batch_max(&self) -> Limits {
         // It may not be open yet.
         match &self.config.address {
-            Address::Memory | Address::Folder { engine: Engine::Sled, .. } => Sled::BATCH_ENTRIES_MAX,
-            Address::Folder { engine: Engine::Fjall, .. } => Fjall::BATCH_ENTRIES_MAX,
-            Address::Mongo { .. } => usize::MAX,
+            Address::Memory | Address::Folder { engine: Engine::Sled, .. } => Sled::BATCH_MAX,
+            Address::Folder { engine: Engine::Fjall, .. } => Fjall::BATCH_MAX,
+            Address::Mongo { .. } => Limits::NONE,
         }
     }
 

@@ -14,6 +14,7 @@ use crate::{
     filter::Filter,
     initial_sync::LogSource,
     lease::{LeaseName, Leases},
+    limits::Limits,
     log::Log,
     memory::MemoryStore,
     primary::{Primary, PrimaryOptions},
@@ -185,7 +186,8 @@ async fn a_follower_that_is_stopped_between_two_stages_gives_its_lease_back() {
 
 #[tokio::test]
 async fn a_target_is_given_no_more_entries_at_once_than_it_takes() {
-    let pair = Pair::new(Faulty::new(MemoryStore::new("target"), "target").taking(3)).await;
+    let three = Limits { entries_max: 3, ..Limits::NONE };
+    let pair = Pair::new(Faulty::new(MemoryStore::new("target"), "target").taking(three)).await;
 
     pair.owners(pair.arrives_behind(0)).await;
     let copied = pair.target.tally().pieces;

@@ -220,7 +220,7 @@ where
         let age = self.sync.options.snapshot_age;
         let at = pinned.filter(|(_, since)| now.duration_since(*since).is_ok_and(|passed| passed < age));
         let part = Part { ns: &task.ns, after, until: task.until.as_ref() };
-        let limits = self.sync.options.limits.at_most(self.sync.target.batch_entries_max());
+        let limits = self.sync.options.limits.at_most(self.sync.target.batch_max());
         let at = at.map(|(at, _)| at);
         let earliest = self.earliest(&task.ns);
         let request = || async {

@@ -13,7 +13,7 @@ pub struct SyncOptions {
     pub filter: Filter,
     /// How many parts are copied at once. Memory is bounded by two pieces for each.
     pub lanes: usize,
-    /// The bounds of a piece; a target may have [narrower ones](crate::documents::Documents::batch_entries_max).
+    /// The bounds of a piece; a target may have [narrower ones](crate::documents::Documents::batch_max).
     pub limits: Limits,
     /// A collection gets one part for so many documents, at most [`SyncOptions::parts_max`].
     pub part_documents: u64,

@@ -9,7 +9,7 @@ use crate::{filter::Filter, lease::LEASE_TERM, limits::Limits};
 pub struct ReplicatorOptions {
     /// Who this process is, for people who meet its lease: host and process id.
     pub holder: String,
-    /// The bounds of a batch; a target may have [narrower ones](crate::documents::Documents::batch_entries_max). It
+    /// The bounds of a batch; a target may have [narrower ones](crate::documents::Documents::batch_max). It
     /// begins with at most a thousand entries, and grows as long as that makes a replica faster that is behind. Memory
     /// is bounded by two batches.
     pub limits: Limits,

@@ -46,19 +46,19 @@ pub struct Faulty<S> {
     node: Arc<str>,
     plan: Arc<Mutex<Plan>>,
     tally: Arc<Mutex<Tally>>,
-    batch_entries_max: usize,
+    batch_max: Limits,
 }
 
 impl<S> Faulty<S> {
     /// Wraps a store; the faults name `node`.
     pub fn new(inner: S, node: &str) -> Self {
-        Self { inner, node: node.into(), plan: Arc::default(), tally: Arc::default(), batch_entries_max: usize::MAX }
+        Self { inner, node: node.into(), plan: Arc::default(), tally: Arc::default(), batch_max: Limits::NONE }
     }
 
-    /// The same, which should not be given more entries at once.
+    /// The same, which should not be given more at once.
     #[must_use]
-    pub fn taking(self, batch_entries_max: usize) -> Self {
-        Self { batch_entries_max, ..self }
+    pub fn taking(self, batch_max: Limits) -> Self {
+        Self { batch_max, ..self }
     }
 
     /// The store inside, to look at it without faults.
@@ -224,8 +224,8 @@ impl<S: Log> Log for Faulty<S> {
 }
 
 impl<S: SyncTarget> Documents for Faulty<S> {
-    fn batch_entries_max(&self) -> usize {
-        self.inner.batch_entries_max().min(self.batch_entries_max)
+    fn batch_max(&self) -> Limits {
+        self.inner.batch_max().at_most(self.batch_max)
     }
 
     async fn get(&self, ns: &Namespace, ids: &[DocId]) -> Result<Vec<Option<Document>>, StoreError> {

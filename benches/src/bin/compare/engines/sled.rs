@@ -67,7 +67,7 @@ impl Engine for SledSortedFreed {
 
 /// The settings of our own store.
 fn open(folder: &Path) -> Result<sled::Db> {
-    let config = sled::Config::new().path(folder.join("sled")).cache_capacity(96 * 1024 * 1024).flush_every_ms(None);
+    let config = sled::Config::new().path(folder.join("sled")).cache_capacity(64 * 1024 * 1024).flush_every_ms(None);
     Ok(config.open()?)
 }
 
