@@ -6,6 +6,11 @@ use std::{
     io,
     ops::Deref,
     path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
 };
 
 use oplogsync_store_embedded::{Changes, Engine, Failure, Limits, Range};
@@ -24,9 +29,9 @@ const ACCESSES_MAX: usize = 64;
 /// Of a batch sled keeps every page as it was before each of its records, until it has taken all: sixteen records or so
 /// for each. Larger ones are no faster.
 const BATCH_MAX: Limits = Limits { entries_max: 1000, bytes_max: 1024 * 1024 };
-/// Garbage is freed some 512 pieces a round, from the second round behind the one that has made it.
-const GARBAGE_ROUNDS_MIN: usize = 3;
-const RECORDS_PER_GARBAGE_ROUND: usize = 100;
+/// Rounds of freeing, of some 512 pieces each, before a writer goes on all the same: somebody is held up who may still
+/// see a page, and there is nothing to be awaited.
+const GARBAGE_ROUNDS_MAX: usize = 10_000;
 /// The file of everything but large values.
 const DB: &str = "db";
 /// The file that tells how the other one is made.
@@ -109,9 +114,7 @@ impl Engine for Sled {
     fn apply(&self, changes: Changes) -> Result<(), Failure> {
         let mut batch = sled::Batch::default();
         let mut large = Vec::new();
-        let mut records = 0;
         for (key, value) in changes {
-            records += 1;
             match value {
                 Some(value) => {
                     if value.len() >= BYTES_PER_ACCESS {
@@ -123,7 +126,7 @@ impl Engine for Sled {
             }
         }
         self.db.apply_batch(batch).map_err(failure)?;
-        free_garbage(records);
+        free_garbage();
         large.iter().try_for_each(|(key, bytes)| access(&self.db, key, *bytes))
     }
 
@@ -146,12 +149,21 @@ fn access(db: &sled::Db, key: &[u8], bytes: usize) -> Result<(), Failure> {
     (0..(bytes / BYTES_PER_ACCESS).min(ACCESSES_MAX)).try_for_each(|_| db.get(key).map(drop)).map_err(failure)
 }
 
-/// Frees what the engine has put aside while it took so many records: each replaces a page, and the old one is freed
-/// when nobody can see it any more. The engine frees 512 pages for every 128 of its operations, and a batch is one
-/// operation: left to itself it holds gigabytes.
-fn free_garbage(records: usize) {
-    for _ in 0..GARBAGE_ROUNDS_MIN + records / RECORDS_PER_GARBAGE_ROUND {
+/// Frees what the engine has put aside: each record of a batch replaces a page, and the old one is freed when nobody can
+/// see it any more. The engine frees 512 pages for every 128 of its operations, and a batch is one operation: left to
+/// itself it holds gigabytes. For benchmarks too.
+#[doc(hidden)]
+pub fn free_garbage() {
+    let is_freed = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&is_freed);
+    // What is put aside first is freed first, so that behind this nothing is left of before.
+    sled::pin().defer(move || seen.store(true, Ordering::Relaxed));
+    for _ in 0..GARBAGE_ROUNDS_MAX {
         sled::pin().flush();
+        if is_freed.load(Ordering::Relaxed) {
+            return;
+        }
+        thread::yield_now();
     }
 }
 

@@ -17,6 +17,8 @@ mod engine;
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+#[doc(hidden)]
+pub use engine::free_garbage;
 pub use engine::{Bytes, Sled};
 pub use oplogsync_store_embedded::{Durability, Options};
 #[doc(hidden)]

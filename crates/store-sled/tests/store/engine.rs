@@ -20,7 +20,7 @@ pub(crate) const ID_BYTES_MAX: Option<usize> = None;
 /// How large the documents of a backlog are that is replicated in little memory, and how many MiB it has at most: the
 /// engine remembers something of each page, which is much where documents are small; and a page of documents of more
 /// than 8 KiB is larger than its cache counts.
-pub(crate) const BACKLOGS: &[(usize, usize)] = &[(200, 64), (4 * 1024, usize::MAX)];
+pub(crate) const BACKLOGS: &[(usize, usize)] = &[(200, 128), (4 * 1024, usize::MAX)];
 
 /// Makes the folder of a store ready to show what the engine does with much data.
 pub(crate) fn prepare(_: &Path) {}
