@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Commands that are under way at once.
-pub(crate) const LANES: usize = 4;
+const LANES: usize = 4;
 /// Changes in one command of what did not end the first time: it has perhaps met a slow server.
 pub(crate) const JOB_CHANGES: usize = 500;
 /// The most changes of a batch in one command otherwise: so many take tens of milliseconds, beside which a round trip and a sync are little.

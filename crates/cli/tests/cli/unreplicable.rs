@@ -41,3 +41,19 @@ async fn what_cannot_be_replicated_is_named_with_the_line_that_leaves_it_out() {
     folder.run(&["check"]).expect_code(0).shows(&["✓   collections  1 collection"]);
     assert!(run.stderr.contains("progress") && !run.stderr.contains("headroom="), "{}", run.stderr);
 }
+
+/// The oplog tells of nothing that others have put beside it, so it is not in the way.
+#[tokio::test(flavor = "multi_thread")]
+async fn beside_a_managed_oplog_it_is_in_nobodys_way() {
+    let Some(mut databases) = testing::shared_standalones(1).await else { return };
+    let database = databases.remove(0);
+    let store = MongoStore::connect(database.uri(), "db1", Scope::Server, Options::default()).await.unwrap();
+    let create = doc! { "create": "newest", "capped": true, "size": 4096 };
+    store.client().database(database.name()).run_command(create).await.unwrap();
+    let folder = Folder::with(&config(&[database.uri().to_owned(), "sled:data/db2".to_owned()]));
+    let namespace = format!("{}.orders", database.name());
+    folder.run(&["write", "insert", "--ns", &namespace, "--data", "{}"]).expect_code(0);
+    folder.run(&["check"]).expect_code(0);
+    folder.run(&["run", "--once"]).expect_code(0);
+    folder.run(&["verify"]).expect_code(0).shows(&["✓ db2"]);
+}

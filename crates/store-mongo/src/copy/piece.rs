@@ -2,14 +2,13 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use bson::{RawArrayBuf, RawBson, RawBsonRef, RawDocument, raw::cstr, rawdoc};
-use futures_util::{StreamExt, stream};
+use bson::{RawArrayBuf, RawDocument, raw::cstr, rawdoc};
 use oplogsync_core::{
     batch::Change, doc_id::DocId, document::Document, initial_sync::Piece, namespace::Namespace, store_error::Fault,
 };
 
 use crate::{
-    bulk::{Action, JOB_CHANGES, LANES, has_empty_timestamp},
+    bulk::{Action, JOB_CHANGES, has_empty_timestamp},
     command::{Verb, WriteError},
     documents::{Span, checked},
     error::Failure,
@@ -47,25 +46,16 @@ impl MongoStore {
 
     /// Inserts documents as they are, in as few commands as hold them: other pieces are on their way meanwhile.
     async fn insert_all(&self, hold: &Hold<'_>, place: &Place, documents: &[&Document]) -> Result<Inserted, Failure> {
-        let mut commands = Vec::new();
         let mut rest = documents;
         while !rest.is_empty() {
-            let sizes = rest.iter().map(|document| document.as_bytes().len());
-            let (these, others) = rest.split_at(self.fitting(sizes));
-            commands.push(self.insert_some(hold, place, these));
+            let (these, others) = rest.split_at(self.fitting(rest.iter().map(|document| document.as_bytes().len())));
+            let inserted = self.insert_some(hold, place, these).await.map_err(Failure::after_a_write)?;
+            if inserted == Inserted::NotFresh {
+                return Ok(inserted);
+            }
             rest = others;
         }
-        let mut running = stream::iter(commands).buffer_unordered(LANES);
-        let (mut inserted, mut failed) = (Inserted::All, None);
-        // All are waited for: a request that is under way must not be left to itself.
-        while let Some(result) = running.next().await {
-            match result {
-                Ok(Inserted::All) => {}
-                Ok(Inserted::NotFresh) => inserted = Inserted::NotFresh,
-                Err(failure) => failed = failed.or(Some(failure.after_a_write())),
-            }
-        }
-        failed.map_or(Ok(inserted), Err)
+        Ok(Inserted::All)
     }
 
     async fn insert_some(&self, hold: &Hold<'_>, place: &Place, documents: &[&Document]) -> Result<Inserted, Failure> {
@@ -155,11 +145,8 @@ impl MongoStore {
         until: Option<&DocId>,
         ours: &HashSet<DocId>,
     ) -> Result<(Vec<DocId>, Option<DocId>), Failure> {
-        // A bound of the index does not compare within one type only, as a filter does. But the upper one is
-        // exclusive, and a server takes no bounds between which nothing can be.
-        let is_lowest = |id: &DocId| matches!(id.value(), RawBsonRef::MinKey);
-        let is_highest = |id: &DocId| matches!(id.value(), RawBsonRef::MaxKey);
-        if after.is_some_and(|after| is_highest(after) || until.is_some_and(|until| after >= until)) {
+        let span = Span { after, until };
+        if span.is_empty() {
             return Ok((Vec::new(), None));
         }
         // What an earlier try has written goes, although it may not have come to a majority yet.
@@ -177,22 +164,13 @@ impl MongoStore {
             last = Some(id);
             Ok(Flow::Enough)
         };
-        if !until.is_some_and(is_lowest) {
-            let mut command = find_with(place, rawdoc! {}, &concern);
-            command.append(cstr!("projection"), rawdoc! { "_id": 1 });
-            command.append(cstr!("hint"), rawdoc! { "_id": 1 });
-            command.append(cstr!("sort"), rawdoc! { "_id": 1 });
-            if let Some(after) = after {
-                command.append(cstr!("min"), after.to_raw_document());
-            }
-            if let Some(until) = until {
-                command.append(cstr!("max"), until.to_raw_document());
-            }
+        let mut command = find_with(place, rawdoc! {}, &concern);
+        command.append(cstr!("projection"), rawdoc! { "_id": 1 });
+        if span.bound(&mut command) {
             self.query(&place.database, command, &mut take).await?;
         }
         if last.is_none() {
-            let end = until.cloned().or_else(|| DocId::new(RawBson::MaxKey).ok());
-            let there = self.existing_at(place, end.as_slice(), &concern).await?;
+            let there = self.existing_at(place, span.last().as_slice(), &concern).await?;
             strays.extend(there.into_iter().filter(|id| !ours.contains(id)));
         }
         Ok((strays, last))

@@ -30,7 +30,7 @@ pub(crate) struct Span<'a> {
 }
 
 impl Span<'_> {
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         // Nothing comes after that one, and a server takes it for an empty range and an error.
         let is_highest = |id: &DocId| matches!(id.value(), RawBsonRef::MaxKey);
         self.after.is_some_and(|after| is_highest(after) || self.until.is_some_and(|until| after >= until))
@@ -48,9 +48,29 @@ impl Span<'_> {
         conditions
     }
 
-    /// Whether something can be behind `after` and before `until`.
-    fn has_inside(&self) -> bool {
+    /// Adds to a query that it is for what is between `after`, if that is there too, and `until`, which is not: in the
+    /// order of the index on `_id`, whose bounds do not compare within one type only, as a filter does. `false` when
+    /// there can be nothing, which a server would refuse to look for.
+    pub(crate) fn bound(&self, command: &mut RawDocumentBuf) -> bool {
+        command.append(cstr!("hint"), rawdoc! { "_id": 1 });
+        command.append(cstr!("sort"), rawdoc! { "_id": 1 });
+        if let Some(after) = self.after {
+            command.append(cstr!("min"), after.to_raw_document());
+        }
+        if let Some(until) = self.until {
+            command.append(cstr!("max"), until.to_raw_document());
+        }
         !self.until.is_some_and(|until| matches!(until.value(), RawBsonRef::MinKey))
+    }
+
+    /// The id at which it ends, when such a query does not come to it: the upper bound is exclusive, and without one a
+    /// query with a lower one ends before `MaxKey`.
+    pub(crate) fn last(&self) -> Option<DocId> {
+        match (self.after, self.until) {
+            (_, Some(until)) => Some(until.clone()),
+            (Some(_), None) => DocId::new(RawBson::MaxKey).ok(),
+            (None, None) => None,
+        }
     }
 }
 
@@ -201,18 +221,10 @@ impl MongoStore {
         concern: &RawDocument,
         reading: &Reading,
     ) -> Result<Scanned, Failure> {
-        let Span { after, until } = span;
+        let after = span.after;
         let (mut documents, mut bytes, mut full) = (Vec::new(), 0, false);
         let mut command = find_with(place, rawdoc! {}, concern);
-        command.append(cstr!("hint"), rawdoc! { "_id": 1 });
-        command.append(cstr!("sort"), rawdoc! { "_id": 1 });
-        if let Some(after) = after {
-            // A filter `$gt` would compare within the type of `after` only; a bound of the index does not.
-            command.append(cstr!("min"), after.to_raw_document());
-        }
-        if let Some(until) = until {
-            command.append(cstr!("max"), until.to_raw_document());
-        }
+        let has_inside = span.bound(&mut command);
         // One more tells whether there are more, and the bound itself comes along if it is still there.
         let others = 1 + i64::from(after.is_some());
         let count = i64::try_from(limits.entries_max.max(1)).unwrap_or(i64::MAX).saturating_add(others);
@@ -233,16 +245,10 @@ impl MongoStore {
             documents.push(document);
             Ok(Flow::More)
         };
-        if span.has_inside() {
+        if has_inside {
             self.query_as(reading, &place.database, command, None, take).await?;
         }
-        // The upper bound is exclusive; and without one a scan with a lower one ends before `MaxKey`.
-        let last = match (after, until) {
-            (_, Some(until)) => Some(until.clone()),
-            (Some(_), None) => DocId::new(RawBson::MaxKey).ok(),
-            (None, None) => None,
-        };
-        if let Some(last) = last.filter(|_| !full) {
+        if let Some(last) = span.last().filter(|_| !full) {
             full = !self.scan_the_last(place, &last, limits, concern, reading, &mut documents).await?;
         }
         Ok(Scanned { documents, is_end: !full })
